@@ -1,0 +1,116 @@
+"""The values that cross boundaries: job states, records, pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+
+class JobState(StrEnum):
+    """Where a job is; it is in exactly one state at every moment."""
+
+    WAITING = "waiting"
+    #: Waits for its time: a delay of its own, or the back-off before a retry.
+    DELAYED = "delayed"
+    #: Claimed by a worker.
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class AttemptOutcome(StrEnum):
+    """How one run of a job ended."""
+
+    COMPLETED = "completed"
+    #: Failed, and runs again after its back-off.
+    RETRIED = "retried"
+    FAILED = "failed"
+    #: Given back without spending an attempt.
+    RELEASED = "released"
+    CANCELLED = "cancelled"
+    #: Its worker died.
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """An exception as it is kept: class name, message, traceback (all text)."""
+
+    type: str
+    message: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One run of a job. `number` counts runs from 1 and never restarts; `worker` is a worker id."""
+
+    number: int
+    outcome: AttemptOutcome
+    started_at: datetime
+    finished_at: datetime
+    worker: str
+    error: JobError | None = None
+
+
+class Progress(NamedTuple):
+    """How far a job says it is: `done` of `total`, in whatever unit it counts."""
+
+    done: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """A job as it was at the moment of reading. Times are aware and in UTC; durations in milliseconds."""
+
+    #: `<queue>:<local id>`.
+    id: str
+    name: str
+    queue: str
+    state: JobState
+    payload: Mapping[str, Any]
+    priority: int = 0
+    #: Runs that spent an attempt since the last operator's retry.
+    attempts: int = 0
+    #: Started runs that were lost with their worker.
+    recoveries: int = 0
+    max_retries: int = 0
+    created_at: datetime | None = None
+    #: When a delayed job becomes due.
+    scheduled_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    runtime_ms: int | None = None
+    #: From becoming runnable to the start of the last run.
+    wait_ms: int | None = None
+    result: Any = None
+    #: The result was longer than QUEUE_MAX_RESULT_BYTES: `result` is the beginning of its JSON text.
+    result_cut: bool = False
+    error: JobError | None = None
+    history: tuple[Attempt, ...] = ()
+    progress: Progress | None = None
+    #: The worker that has it, or had it last.
+    worker: str | None = None
+    tags: tuple[str, ...] = ()
+    #: This dispatch stored nothing: the job existed.
+    deduplicated: bool = False
+    #: Not sent yet: waits for the COMMIT of a database transaction.
+    pending_commit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some records and the cursor of the page after them, None at the end."""
+
+    records: Sequence[JobRecord]
+    next_cursor: str | None = None
+
+
+def from_ms(moment_ms: int) -> datetime | None:
+    """The UTC datetime of a Unix time in milliseconds; None for 0, which stands for never."""
+    return datetime.fromtimestamp(moment_ms / 1000, UTC) if moment_ms else None
