@@ -1,0 +1,46 @@
+"""How long to wait before a retry."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+#: Exponents beyond this only overflow; any sensible maximum is reached long before.
+MAX_DOUBLINGS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Seconds before each retry: a fixed list, or exponential growth with jitter."""
+
+    steps_s: tuple[float, ...] = ()
+    min_s: float = 0
+    max_s: float = 0
+
+    @classmethod
+    def fixed(cls, steps_s: Sequence[float]) -> Self:
+        """Wait `steps_s[0]` before the first retry, and so on; the last value repeats."""
+        steps = tuple(steps_s)
+        if not steps or any(isinstance(step, bool) or not 0 <= step < float("inf") for step in steps):
+            raise ValueError("a back-off list needs at least one value, and only numbers of seconds ≥ 0")
+        return cls(steps_s=steps)
+
+    @classmethod
+    def exponential(cls, min_s: float, max_s: float) -> Self:
+        """Double from `min_s` up to `max_s`, each wait drawn from the upper half of its step.
+
+        The jitter keeps jobs that failed together from coming back together.
+        Source: "equal jitter" in "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
+        """
+        if not 0 < min_s <= max_s < float("inf"):
+            raise ValueError("exponential back-off needs 0 < min_s <= max_s")
+        return cls(min_s=min_s, max_s=max_s)
+
+    def delay_s(self, retry: int, rng: random.Random | None = None) -> float:
+        """Seconds before retry number `retry`, counted from 1."""
+        if self.steps_s:
+            return self.steps_s[min(retry, len(self.steps_s)) - 1]
+        step_s = min(self.max_s, self.min_s * 2 ** min(retry - 1, MAX_DOUBLINGS))
+        return step_s / 2 + (rng or random).uniform(0, step_s / 2)
