@@ -1,0 +1,1 @@
+"""All that knows Redis: connections, keys, scripts, transitions (write) and queries (read)."""

@@ -1,0 +1,41 @@
+"""How a message is stored: its name on one line, its keyword arguments on the next, the rest, if any, on a third.
+
+The queue and the id are known from where it is stored, and most jobs have nothing but a name and a payload, so that
+a message takes a third of its usual size. The name comes first so that Lua and searches find it without JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from dramatiq import Message
+
+_dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
+def pack(message: Message[Any], *, timestamp: bool = False) -> bytes:
+    """The stored form; `timestamp` keeps the message's own, which otherwise is the time of storing.
+
+    Raises:
+        TypeError, ValueError: JSON cannot hold it.
+    """
+    lines = [message.actor_name, _dumps(message.kwargs)]
+    if message.args or message.options or timestamp:
+        lines.append(_dumps([message.args, message.options, message.message_timestamp if timestamp else 0]))
+    return "\n".join(lines).encode()
+
+
+def unpack(queue: str, local_id: str, created_ms: int, data: bytes) -> Message[Any]:
+    """The message that was stored."""
+    name, kwargs, *rest = data.decode().split("\n")
+    args, options, timestamp = json.loads(rest[0]) if rest else ((), {}, 0)
+    return Message(
+        queue_name=queue,
+        actor_name=name,
+        args=tuple(args),
+        kwargs=json.loads(kwargs),
+        options=options,
+        message_id=local_id,
+        message_timestamp=timestamp or created_ms,
+    )

@@ -1,0 +1,86 @@
+"""Connections to Redis, and one error for all the ways in which it can be away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from redis import Connection, ConnectionPool, Redis, SSLConnection, UnixDomainSocketConnection
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, RedisError
+from redis.retry import Retry
+
+from ..errors import ConfigError, QueueUnavailable
+
+#: Starts a server if need be, and returns the path of its socket.
+Resolve = Callable[[], str]
+
+_PLANNED = ("redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
+
+
+def make_client(url: str, *, timeout_s: float, protocol: int | None = None, resolve: Resolve | None = None) -> Redis:
+    """A client with its own pool; connects at the first command, and never repeats one by itself.
+
+    Args:
+        url: where the server is, as in QUEUE_REDIS_URL.
+        timeout_s: for connecting, and for each reply.
+        protocol: RESP version, None for the client library's default.
+        resolve: for `embedded://`: called before every new connection, so that a server that died comes back.
+    """
+    options: dict[str, Any] = {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "retry": Retry(NoBackoff(), 0),
+        "client_name": "flask-queue",
+    }
+    if protocol is not None:
+        options["protocol"] = protocol
+    if resolve is not None:
+        return Redis(connection_pool=ConnectionPool(connection_class=_EmbeddedConnection, resolve=resolve, **options))
+    scheme = urlsplit(url).scheme
+    if scheme in _PLANNED:
+        raise ConfigError([f"QUEUE_REDIS_URL: {scheme}:// is not supported by this version yet; use redis://"])
+    if scheme != "unix":
+        options["socket_keepalive"] = True
+    return Redis(connection_pool=ConnectionPool.from_url(url, **options))
+
+
+class _EmbeddedConnection(UnixDomainSocketConnection):
+    """Makes sure that the embedded server runs before it connects."""
+
+    def __init__(self, resolve: Resolve, **options: Any) -> None:
+        super().__init__(**options)
+        self._resolve = resolve
+
+    def _connect(self) -> Any:
+        self.path = self._resolve()
+        return super()._connect()
+
+
+@contextmanager
+def translate_errors(client: Redis, *, job_id: str | None = None) -> Iterator[None]:
+    """Turn whatever the client library raises into `QueueUnavailable` that says where, why, and what to do."""
+    try:
+        yield
+    except RedisError as error:
+        raise QueueUnavailable(explain(client, error), job_id=job_id) from error
+
+
+def explain(client: Redis, error: Exception) -> str:
+    """One line: where Redis was looked for, what it said, what to do."""
+    where = address(client)
+    reason = str(error).strip().rstrip(".").splitlines()[0] if str(error).strip() else type(error).__name__
+    if isinstance(error, AuthenticationError) or "NOAUTH" in reason or "WRONGPASS" in reason:
+        return f"Redis at {where} refused the credentials ({reason}): set REDIS_PASSWORD, or QUEUE_REDIS_URL with it."
+    return f"Redis at {where} is not available ({reason}): start it, or set QUEUE_REDIS_URL to where it runs."
+
+
+def address(client: Redis) -> str:
+    """Where the client connects to, without credentials."""
+    pool = client.connection_pool
+    options = pool.connection_kwargs
+    if issubclass(pool.connection_class, (Connection, SSLConnection)):
+        return f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
+    return str(options.get("path", "the embedded server's socket"))

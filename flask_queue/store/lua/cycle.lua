@@ -1,0 +1,57 @@
+-- A worker's cycle on one queue: settle what ended, promote what is due, claim what idle threads can run.
+-- KEYS: jobs state waiting prioritized delayed active workers completed failed cancelled attempts progress wake meta
+-- ARGV: tag, worker, want (jobs to claim, at most 256), idle (threads without work), keep_completed, keep_completed_ms,
+--       keep_failed, keep_failed_ms; how many prefetched jobs have started since, then id, number of each;
+--       then the settled as in includes/settle.lua, at most 256 in all
+-- Returns: now (Unix ms), how many are left ready, next due time (Unix ms, 0 none), oldest beat of a worker (Unix ms),
+--       ids whose settling came too late, claimed jobs (id, state record, message of each, flat)
+local tag, worker, want, idle = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+-- @include now
+-- @include state
+-- @include flag
+-- @include push
+-- @include wake
+-- @include postpone
+-- @include forget
+-- @include trim
+-- @include history
+-- @include finish
+-- @include missing
+-- @include settle
+-- @include promote
+-- @include claim
+
+local now = now_ms()
+redis.call('ZADD', workers, string.format('%.0f', now), worker)
+
+local at = 10
+for _ = 1, tonumber(ARGV[9]) do
+  local id, number = ARGV[at], ARGV[at + 1]
+  local job = held(id, redis.call('HGET', state, id), number)
+  if job then
+    job.started = now
+    redis.call('HSET', state, id, write_state(job))
+  end
+  at = at + 2
+end
+
+local completed_count = tonumber(ARGV[at])
+if completed_count > 0 then
+  complete(at + 1, completed_count, now)
+end
+at = at + 1 + completed_count * 5
+settle_others(at + 1, tonumber(ARGV[at]), now)
+trim_list(tonumber(ARGV[5]), tonumber(ARGV[6]), now)
+trim_zset(failed, tonumber(ARGV[7]), tonumber(ARGV[8]), now)
+trim_zset(cancelled, tonumber(ARGV[7]), tonumber(ARGV[8]), now)
+
+promote_due(now)
+local claimed = want > 0 and claim(want, idle, now) or {}
+local left = redis.call('LLEN', waiting) + redis.call('ZCARD', prioritized)
+if left > 0 then
+  -- Another worker may be idle, and this one may have popped the marker without taking all.
+  wake_worker()
+end
+local next_due = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2] or '0'
+local oldest_beat = redis.call('ZRANGE', workers, 0, 0, 'WITHSCORES')[2]
+return {string.format('%.0f', now), left, next_due, oldest_beat, late, claimed}

@@ -1,0 +1,62 @@
+-- Stores jobs of one queue, waiting or delayed. An id that exists, or is remembered, is not stored again.
+-- KEYS: jobs state waiting prioritized delayed wake meta
+-- ARGV: tag, then of each job (at most 256): id, message,
+--       due ('' now, '+ms' after now, 'ms' Unix time), priority, nonce ('-' where we made the id)
+-- Returns: now (Unix ms), then for each job that existed: its position from 0, state record, message.
+--       A repeat of the same call (same nonce) counts as stored: the caller re-sent what it had not heard of.
+-- @include now
+-- @include state
+-- @include push
+-- @include wake
+-- @include postpone
+
+local tag = ARGV[1]
+local now = now_ms()
+local reply = {string.format('%.0f', now)}
+local pushed = false
+
+local function due_time(due)
+  if due == '' then
+    return 0
+  end
+  local moment = string.sub(due, 1, 1) == '+' and now + tonumber(due) or tonumber(due)
+  return moment > now and moment or 0
+end
+
+-- The state record and message of a job that has this id already.
+local function existing(id, nonce)
+  local text = redis.call('HGET', state, id)
+  if text then
+    return text, redis.call('HGET', jobs, id) or ''
+  end
+  local remembered = nonce ~= '-' and redis.call('GET', tag .. ':id:' .. id)
+  if remembered then
+    return string.match(remembered, '^([^\n]*)\n(.*)$')
+  end
+end
+
+for at = 2, #ARGV, 5 do
+  local id, message, due, priority, nonce = unpack(ARGV, at, at + 4)
+  local text, other = existing(id, nonce)
+  if not text then
+    due = due_time(due)
+    redis.call('HSET', jobs, id, message)
+    redis.call('HSET', state, id, write_state({state = due > 0 and 'd' or 'w', nonce = nonce, flags = '-', attempts = 0,
+      number = 0, recoveries = 0, priority = priority, created = now, due = due, started = 0, finished = 0, runtime = 0,
+      worker = '-', result = ''}))
+    if due > 0 then
+      postpone(id, due)
+    else
+      push(id, priority, false)
+      pushed = true
+    end
+  elseif nonce == '-' or read_state(text).nonce ~= nonce then
+    reply[#reply + 1] = (at - 2) / 5
+    reply[#reply + 1] = text
+    reply[#reply + 1] = other
+  end
+end
+if pushed then
+  wake_worker()
+end
+return reply

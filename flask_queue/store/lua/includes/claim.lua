@@ -1,0 +1,64 @@
+-- Claims up to `want` ready jobs for this worker: priorities above 0, then the list, then priorities below 0.
+-- The first `idle` of them start at once; the others are next in a thread's hand, and count as not started until then.
+local function pop_prioritized(want, from, to)
+  if want <= 0 then
+    return {}
+  end
+  local ids = redis.call('ZRANGEBYSCORE', prioritized, from, to, 'LIMIT', 0, want)
+  if #ids > 0 then
+    redis.call('ZREM', prioritized, unpack(ids))
+  end
+  return ids
+end
+
+local function append(ids, more)
+  for _, id in ipairs(more) do
+    ids[#ids + 1] = id
+  end
+end
+
+local function pop_ready(want)
+  local has_priorities = redis.call('EXISTS', prioritized) == 1
+  local ids = has_priorities and pop_prioritized(want, '-inf', '(0') or {}
+  if #ids < want then
+    append(ids, redis.call('LPOP', waiting, want - #ids) or {})
+  end
+  if has_priorities then
+    append(ids, pop_prioritized(want - #ids, '(0', '+inf'))
+  end
+  return ids
+end
+
+-- Returns id, state record, message of each claimed job, one after the other.
+local function claim(want, idle, now)
+  local ids = pop_ready(want)
+  if #ids == 0 then
+    return {}
+  end
+  local messages = redis.call('HMGET', jobs, unpack(ids))
+  local claimed, states, held_ids = {}, {}, {}
+  for n, text in ipairs(redis.call('HMGET', state, unpack(ids))) do
+    local job = text and read_state(text)
+    if not job or job.state ~= 'w' then
+      -- A tombstone: cancelled or deleted while it waited.
+      redis.call('HINCRBY', meta, 'tombstones', -1)
+    else
+      job.state, job.number, job.worker = 'a', job.number + 1, worker
+      job.finished, job.runtime, job.result = 0, 0, ''
+      job.started = #held_ids < idle and now or 0
+      if not messages[n] then
+        fail_job(ids[n], job, now, MISSING_PAYLOAD)
+      else
+        local record = write_state(job)
+        held_ids[#held_ids + 1] = ids[n]
+        append(states, {ids[n], record})
+        append(claimed, {ids[n], record, messages[n]})
+      end
+    end
+  end
+  if #held_ids > 0 then
+    redis.call('HSET', state, unpack(states))
+    redis.call('SADD', active, unpack(held_ids))
+  end
+  return claimed
+end

@@ -1,0 +1,30 @@
+-- Deletes every trace of jobs that are in no state's list any more; at most 512 ids, as Lua's unpack is limited.
+-- An id that its caller chose stays remembered for an hour from its dispatch, so that a late repeat stores nothing.
+local REMEMBER_MS = 3600000
+
+local function remember(id, text, now)
+  local job = read_state(text)
+  local left = job.created + REMEMBER_MS - now
+  if job.nonce ~= '-' and left > 0 then
+    local name = string.match(redis.call('HGET', jobs, id) or '', '^[^\n]*')
+    redis.call('SET', tag .. ':id:' .. id, text .. '\n' .. name, 'PX', string.format('%.0f', left))
+  end
+  if string.find(job.flags, 'l', 1, true) then
+    redis.call('UNLINK', tag .. ':logs:' .. id)
+  end
+end
+
+local function forget(ids, now)
+  if #ids == 0 then
+    return
+  end
+  for index, text in ipairs(redis.call('HMGET', state, unpack(ids))) do
+    if text and string.sub(text, 3, 5) ~= '- -' then
+      remember(ids[index], text, now)
+    end
+  end
+  redis.call('HDEL', state, unpack(ids))
+  redis.call('HDEL', jobs, unpack(ids))
+  redis.call('HDEL', attempts, unpack(ids))
+  redis.call('HDEL', progress, unpack(ids))
+end

@@ -1,0 +1,95 @@
+"""Lua scripts: read from files, put together from includes, run by their digest."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, TypeAlias
+
+from redis import Redis
+from redis.exceptions import NoScriptError
+
+from .keys import QueueKeys
+
+_KEYS = re.compile(r"^-- KEYS: (.+)$", re.MULTILINE)
+_INCLUDE = re.compile(r"^-- @include (\w+)\n", re.MULTILINE)
+
+Argument: TypeAlias = str | bytes | int
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One transition: its text, and which of a queue's keys it wants, in the order of its header."""
+
+    name: str
+    text: str
+    digest: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A script with its arguments, on one queue."""
+
+    script: Script
+    keys: QueueKeys
+    args: Sequence[Argument]
+    #: The worker whose `active` set the script means by that name.
+    worker: str = ""
+
+    def command(self) -> list[Argument]:
+        """The Redis command that runs it."""
+        names = self.script.keys
+        keys = [self.keys[f"active:{self.worker}" if name == "active" else name] for name in names]
+        return ["EVALSHA", self.script.digest, len(keys), *keys, *self.args]
+
+
+@cache
+def load(name: str) -> Script:
+    """The script `lua/<name>.lua`, its keys named by the `KEYS` line of its header."""
+    folder = files(__package__) / "lua"
+    source = (folder / f"{name}.lua").read_text(encoding="utf-8")
+    declared = _KEYS.search(source)
+    names = tuple(declared.group(1).split()) if declared else ()
+    naming = f"local {', '.join(names)} = unpack(KEYS)\n" if names else ""
+
+    def include(match: re.Match[str]) -> str:
+        return (folder / "includes" / f"{match.group(1)}.lua").read_text(encoding="utf-8")
+
+    text = naming + _INCLUDE.sub(include, source)
+    return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), names)
+
+
+def run(client: Redis, call: Call) -> Any:
+    """Run one script. Redis: one round trip, two more where the server does not know the script yet."""
+    command = call.command()
+    try:
+        return client.execute_command(*command)
+    except NoScriptError:
+        client.script_load(call.script.text)
+        return client.execute_command(*command)
+
+
+def run_all(client: Redis, calls: Sequence[Call]) -> list[Any]:
+    """Run scripts in one pipelined round trip; each is a transition of its own. Replies may be exceptions."""
+    if len(calls) == 1:
+        return [run(client, calls[0])]
+    replies = _pipeline(client, calls)
+    unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+    if unknown:
+        for script in {calls[index].script for index in unknown}:
+            client.script_load(script.text)
+        for index, reply in zip(unknown, _pipeline(client, [calls[index] for index in unknown]), strict=True):
+            replies[index] = reply
+    return replies
+
+
+def _pipeline(client: Redis, calls: Sequence[Call]) -> list[Any]:
+    with client.pipeline(transaction=False) as pipeline:
+        for call in calls:
+            pipeline.execute_command(*call.command())
+        return pipeline.execute(raise_on_error=False)

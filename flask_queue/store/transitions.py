@@ -1,0 +1,235 @@
+"""The write half: every change of a job's state, one script each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, assert_never
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from ..outcome import Cancelled, Completed, Failed, GivenBack, Outcome, Released, Retried
+from ..record import JobError
+from .keys import QueueKeys
+from .scripts import Argument, Call, load, run, run_all
+from .state import StateRecord
+
+#: Jobs a script call takes: Lua's unpack stops near 8,000 values, and a longer call would hold up the server.
+BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """A job to store: `due` is empty for now, `+ms` after now, or a Unix time in ms; `nonce` - for generated ids."""
+
+    local_id: str
+    message: bytes
+    due: str = ""
+    priority: int = 0
+    nonce: str = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A job that had the id already; the message is empty where only the name is remembered."""
+
+    state: StateRecord
+    name: str
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How many finished jobs a queue keeps, and for how long."""
+
+    completed: int
+    completed_ms: int
+    failed: int
+    failed_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of one run; `number` is that of the run."""
+
+    local_id: str
+    number: int
+    runtime_ms: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class CycleRequest:
+    """One queue's part in a worker's cycle: what ended, what started late, how many jobs it can take."""
+
+    queue: str
+    want: int = 0
+    #: Threads without work: as many of the claimed start at once.
+    idle: int = 0
+    settlements: Sequence[Settlement] = ()
+    #: Local id and run number of jobs that were claimed ahead and have started since.
+    started: Sequence[tuple[str, int]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job that this worker has now."""
+
+    local_id: str
+    state: StateRecord
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CycleReply:
+    """What a cycle brought; times are Unix ms by Redis's clock."""
+
+    now_ms: int
+    #: Jobs that are ready and were not taken.
+    left: int
+    #: When the next delayed job is due; 0 for none.
+    next_due_ms: int
+    #: The oldest sign of life among the queue's workers.
+    oldest_beat_ms: int
+    #: Local ids of runs that were settled too late: somebody else has the job, or had it.
+    late: Sequence[str] = ()
+    claimed: Sequence[Claimed] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """What became of a dead worker's jobs."""
+
+    recovered: int
+    given_up: Sequence[str]
+    #: When the next lease can run out (Unix ms); 0 where no worker is left.
+    next_expiry_ms: int
+
+
+class Transitions:
+    """Every change of state in Redis, atomic and safe to repeat. Raises the client library's errors."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+
+    def keys(self, queue: str) -> QueueKeys:
+        """The keys of a queue."""
+        return QueueKeys(self._prefix, queue)
+
+    def enqueue(self, client: Redis, queue: str, entries: Sequence[NewEntry]) -> tuple[int, dict[int, Existing]]:
+        """Store up to 256 jobs of one queue.
+
+        Returns: Redis's time (Unix ms), and by position those that existed and were left as they are.
+        Redis: enqueue.lua, one round trip.
+        """
+        keys = self.keys(queue)
+        args: list[Argument] = [keys.tag]
+        for entry in entries:
+            args += (entry.local_id, entry.message, entry.due, entry.priority, entry.nonce)
+        reply = run(client, Call(load("enqueue"), keys, args))
+        existing = {}
+        for position, state, message in _triples(reply[1:]):
+            existing[int(position)] = Existing(StateRecord.parse(state), message.split(b"\n", 1)[0].decode(), message)
+        return int(reply[0]), existing
+
+    def cycle(
+        self, client: Redis, worker: str, retention: Retention, requests: Sequence[CycleRequest]
+    ) -> list[CycleReply | RedisError]:
+        """Settle, promote and claim, on several queues at once; at most 256 settlements a queue.
+
+        Returns: a reply for each request, in order, or the error of that queue's script.
+        Redis: cycle.lua for each queue, all in one round trip.
+        """
+        calls = [self._cycle_call(worker, retention, request) for request in requests]
+        return [reply if isinstance(reply, RedisError) else _cycle_reply(reply) for reply in run_all(client, calls)]
+
+    def _cycle_call(self, worker: str, keep: Retention, request: CycleRequest) -> Call:
+        keys = self.keys(request.queue)
+        args: list[Argument] = [keys.tag, worker, request.want, request.idle]
+        args += (keep.completed, keep.completed_ms, keep.failed, keep.failed_ms, len(request.started))
+        for local_id, number in request.started:
+            args += (local_id, number)
+        completed: list[Argument] = []
+        others: list[Argument] = []
+        for settlement in request.settlements:
+            _append_settlement(completed, others, settlement)
+        args += (len(completed) // 5, *completed, len(others) // 7, *others)
+        return Call(load("cycle"), keys, args, worker)
+
+    def reap(self, client: Redis, queue: str, *, lease_ms: int, max_recoveries: int) -> Reaped:
+        """Take back the jobs of one worker that has been silent for longer than the lease.
+
+        Redis: reap.lua, one round trip. Safe to call by anybody at any time.
+        """
+        keys = self.keys(queue)
+        lost = JobError("WorkerLost", f"its worker died under it more than {max_recoveries} times")
+        reply = run(client, Call(load("reap"), keys, [keys.tag, lease_ms, max_recoveries, _error_json(lost)]))
+        return Reaped(int(reply[0]), [job.decode() for job in reply[1]], int(reply[2]))
+
+    def leave(self, client: Redis, queues: Sequence[str], worker: str) -> None:
+        """Sign a worker off that has nothing left. Redis: leave.lua for each queue, one round trip."""
+        run_all(client, [Call(load("leave"), self.keys(queue), [worker], worker) for queue in queues])
+
+    def retry(self, client: Redis, queue: str, local_ids: Sequence[str]) -> list[str]:
+        """Put up to 256 failed or cancelled jobs back to waiting.
+
+        Returns: for each its state letter before (`f` and `x` were retried), empty for unknown, `p` for a lost payload.
+        Redis: retry.lua, one round trip.
+        """
+        reply = run(client, Call(load("retry"), self.keys(queue), local_ids))
+        return [letter.decode() for letter in reply]
+
+    def log(self, client: Redis, queue: str, local_id: str, line: str) -> bool:
+        """Append to a job's log; False where the job is gone. Redis: log.lua, one round trip."""
+        keys = self.keys(queue)
+        return bool(run(client, Call(load("log"), keys, [keys.tag, local_id, line])))
+
+    def progress(self, client: Redis, queue: str, local_id: str, done: float, total: float) -> bool:
+        """Note a job's progress; False where the job is gone. Redis: progress.lua, one round trip."""
+        call = Call(load("progress"), self.keys(queue), [local_id, f"{done:.12g} {total:.12g}"])
+        return bool(run(client, call))
+
+
+def _error_json(error: JobError) -> str:
+    return json.dumps(asdict(error), ensure_ascii=False, separators=(",", ":"))
+
+
+def _append_settlement(completed: list[Argument], others: list[Argument], settlement: Settlement) -> None:
+    outcome = settlement.outcome
+    head = (settlement.local_id, settlement.number, settlement.runtime_ms)
+    match outcome:
+        case Completed():
+            completed += (*head, outcome.result, "t" if outcome.result_cut else "")
+        case Retried():
+            others += ("retried", *head, outcome.delay_ms, _error_json(outcome.error), outcome.message or "")
+        case Failed():
+            others += ("failed", *head, 0, _error_json(outcome.error), "")
+        case Released():
+            others += ("released", *head, outcome.delay_ms, "", "")
+        case Cancelled():
+            others += ("cancelled", *head, 0, "", "")
+        case GivenBack():
+            others += ("given_back", *head, 0, "", "")
+        case _:
+            assert_never(outcome)
+
+
+def _triples(flat: Sequence[Any]) -> Iterator[tuple[Any, Any, Any]]:
+    return zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+
+
+def _cycle_reply(reply: Any) -> CycleReply:
+    now, left, next_due, oldest_beat, late, claimed = reply
+    return CycleReply(
+        now_ms=int(now),
+        left=left,
+        next_due_ms=int(float(next_due)),
+        oldest_beat_ms=int(float(oldest_beat)),
+        late=[local_id.decode() for local_id in late],
+        claimed=[
+            Claimed(local_id.decode(), StateRecord.parse(state), message)
+            for local_id, state, message in _triples(claimed)
+        ],
+    )
