@@ -42,8 +42,7 @@ class StateRecord(NamedTuple):
     def parse(cls, text: bytes) -> Self:
         """The record of its packed text."""
         words = text.decode().split(" ", _WORDS)
-        state, nonce, flags, *numbers = words[:12]
-        return cls(state, nonce, flags, *map(int, numbers), words[12], words[13])
+        return cls(*words[:3], *map(int, words[3:12]), *words[12:])  # type: ignore[call-arg, arg-type]
 
     @property
     def job_state(self) -> JobState:
