@@ -1,0 +1,193 @@
+#!/usr/bin/env -S python3
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["nox>=2025.5.1"]
+# ///
+"""The project's sessions. `python3 noxfile.py -s NAME` needs Python and git alone; `nox -s NAME` does the same."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+#: Nox itself lives here when the machine has none.
+BOOTSTRAP = ROOT / ".nox" / ".bootstrap"
+
+
+def bootstrap() -> None:
+    """Run this file again under a Nox of its own, which is installed into the clone first if need be."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs this file has not installed anything yet
+        sys.exit(f"flask-queue needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}")
+    python = BOOTSTRAP / "bin" / "python"
+    if not can_import_nox(python):
+        install_nox(python)
+    os.execv(python, [str(python), __file__, *sys.argv[1:]])
+
+
+def can_import_nox(python: Path) -> bool:
+    """Tell whether the private environment is whole."""
+    return (
+        python.exists()
+        and not subprocess.run([python, "-c", "import nox"], check=False, capture_output=True).returncode
+    )
+
+
+def install_nox(python: Path) -> None:
+    """Make the private environment anew. What an interrupted attempt left is cleared."""
+    if importlib.util.find_spec("ensurepip") is None:
+        sys.exit("This Python cannot make virtual environments: install them (Debian: apt install python3-venv)")
+    requirement = re.findall(r'^# dependencies = \["(.+)"\]$', Path(__file__).read_text(), re.MULTILINE)[0]
+    print(f"Installing {requirement} into {BOOTSTRAP.relative_to(ROOT)} ...", flush=True)
+    pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
+    try:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", BOOTSTRAP], check=True)
+        subprocess.run([*pip, "install", "--quiet", requirement], check=True)
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)  # it has said why
+
+
+try:
+    import nox
+except ModuleNotFoundError:
+    if __name__ != "__main__":
+        raise
+    try:
+        bootstrap()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "layers", "tests"]
+
+PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+#: What a user gets who installs the package alone, and what the extras add. Hiredis is left to `minimums`, so that
+#: both of the client's parsers are tested.
+DEPENDENCIES: list[str] = PROJECT["project"]["dependencies"]
+EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
+TESTED_EXTRAS = [*EXTRAS["embedded"], *EXTRAS["prometheus"], *EXTRAS["reload"]]
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Start the example app with all it needs; `-- --once` goes through it without a person."""
+    install_once(session, "--editable", ".[embedded]", *group("example"))
+    python = session.run("python", "-c", "import sys; print(sys.executable, end='')", silent=True, log=False)
+    if not isinstance(python, str):
+        return  # --install-only
+    # The demo takes this process over: Ctrl-C and SIGTERM reach it directly, and its exit status is the caller's.
+    os.environ["PATH"] = os.pathsep.join([session.bin, os.environ["PATH"]])
+    os.execv(python, [python, "-m", "example_app.demo", *session.posargs])
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the whole suite on the built wheel, and measure coverage. Arguments go to pytest."""
+    install_once(session, *DEPENDENCIES, *TESTED_EXTRAS, *group("test"))
+    install_wheel(session)
+    data = location(session) / "coverage" / "data"
+    session.env["COVERAGE_FILE"] = str(data)
+    shutil.rmtree(data.parent, ignore_errors=True)
+    data.parent.mkdir()
+    run_pytest(session, "coverage", "run", "-m", "pytest")
+    session.run("coverage", "combine", "--quiet")
+    # The floor is meant for the whole suite.
+    session.run("coverage", "report", *(["--fail-under=0"] if session.posargs else []))
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """Run the tests that are too long for every run. Arguments go to pytest."""
+    install_once(session, *DEPENDENCIES, *TESTED_EXTRAS, *group("test"))
+    install_wheel(session)
+    run_pytest(session, "python", "-m", "pytest", "-m", "slow")
+
+
+@nox.session
+def minimums(session: nox.Session) -> None:
+    """Run the suite with the lowest versions that pyproject.toml allows. Arguments go to pytest."""
+    install_once(session, "uv")
+    uv = ("uv", "pip", "install", "--quiet")
+    session.run_install(*uv, "--resolution=lowest-direct", *DEPENDENCIES, *TESTED_EXTRAS, *EXTRAS["fast"])
+    session.run_install(*uv, *group("test"))
+    install_wheel(session)
+    session.run("uv", "pip", "list")
+    run_pytest(session, "python", "-m", "pytest")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    install_once(session, *group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types of package, example and tests with mypy and, as users' editors do, with pyright."""
+    install_once(session, *DEPENDENCIES, *TESTED_EXTRAS, *group("test", "types"), "nox")
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session
+def layers(session: nox.Session) -> None:
+    """Check who imports whom."""
+    install_once(session, *DEPENDENCIES, *group("layers"))
+    session.run("lint-imports")
+
+
+def group(*names: str) -> tuple[str, ...]:
+    """Return the requirements of dependency groups."""
+    return nox.project.dependency_groups(PROJECT, *names)
+
+
+def location(session: nox.Session) -> Path:
+    """Return the folder of the session's environment."""
+    return Path(session.virtualenv.location)
+
+
+def install_once(session: nox.Session, *arguments: str) -> None:
+    """Call pip, unless it was called before: with the same words, for the same pyproject.toml."""
+    wanted = hashlib.sha256("\n".join([*arguments, (ROOT / "pyproject.toml").read_text()]).encode()).hexdigest()
+    stamp = location(session) / "installed.sha256"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    session.install(*arguments)
+    stamp.write_text(wanted)
+
+
+def install_wheel(session: nox.Session) -> None:
+    """Build the wheel and put it into the environment; what it depends on is there already."""
+    dist = location(session) / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run_install("python", "-m", "hatchling", "build", "-t", "wheel", "-d", str(dist), silent=True)
+    session.run_install("python", "-m", "pip", "install", "-q", "--no-deps", "--force-reinstall", *dist.glob("*.whl"))
+
+
+def run_pytest(session: nox.Session, *command: str) -> None:
+    """Run pytest in a folder that links to all of the project but the package, so that the wheel is what's tested."""
+    stage = location(session) / "stage"
+    shutil.rmtree(stage, ignore_errors=True)
+    stage.mkdir()
+    for path in ROOT.iterdir():
+        if path.name != "flask_queue" and not path.name.startswith("."):
+            (stage / path.name).symlink_to(path)
+    session.env["FLASK_QUEUE_TESTS_INSTALLED"] = "1"
+    with session.chdir(stage):
+        # On Ctrl-C pytest gets the time to end the servers that it started.
+        session.run(*command, *session.posargs, interrupt_timeout=20, terminate_timeout=10)
+
+
+if __name__ == "__main__":
+    sys.argv[1:1] = ["--noxfile", __file__]
+    nox.main()
