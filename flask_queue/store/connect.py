@@ -51,12 +51,12 @@ class _EmbeddedConnection(UnixDomainSocketConnection):
     """Makes sure that the embedded server runs before it connects."""
 
     def __init__(self, resolve: Resolve, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(**options)  # type: ignore[no-untyped-call]
         self._resolve = resolve
 
     def _connect(self) -> Any:
         self.path = self._resolve()
-        return super()._connect()
+        return super()._connect()  # type: ignore[no-untyped-call]
 
 
 @contextmanager

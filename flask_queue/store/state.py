@@ -42,7 +42,7 @@ class StateRecord(NamedTuple):
     def parse(cls, text: bytes) -> Self:
         """The record of its packed text."""
         words = text.decode().split(" ", _WORDS)
-        return cls(*words[:3], *map(int, words[3:12]), *words[12:])  # type: ignore[call-arg, arg-type]
+        return cls(*words[:3], *map(int, words[3:12]), *words[12:])  # type: ignore[arg-type]
 
     @property
     def job_state(self) -> JobState:

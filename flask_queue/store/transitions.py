@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, assert_never
 
@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from ..outcome import Cancelled, Completed, Failed, GivenBack, Outcome, Released, Retried
 from ..record import JobError
 from .keys import QueueKeys
+from .records import RawJob
 from .scripts import Argument, Call, load, run, run_all
 from .state import StateRecord
 
@@ -29,15 +30,6 @@ class NewEntry:
     due: str = ""
     priority: int = 0
     nonce: str = "-"
-
-
-@dataclass(frozen=True, slots=True)
-class Existing:
-    """A job that had the id already; the message is empty where only the name is remembered."""
-
-    state: StateRecord
-    name: str
-    message: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +85,8 @@ class CycleReply:
     next_due_ms: int
     #: The oldest sign of life among the queue's workers.
     oldest_beat_ms: int
+    #: Jobs that Redis says this worker holds now; another number than its own tells of a reply that was lost.
+    held: int
     #: Local ids of runs that were settled too late: somebody else has the job, or had it.
     late: Sequence[str] = ()
     claimed: Sequence[Claimed] = field(default=())
@@ -118,7 +112,7 @@ class Transitions:
         """The keys of a queue."""
         return QueueKeys(self._prefix, queue)
 
-    def enqueue(self, client: Redis, queue: str, entries: Sequence[NewEntry]) -> tuple[int, dict[int, Existing]]:
+    def enqueue(self, client: Redis, queue: str, entries: Sequence[NewEntry]) -> tuple[int, dict[int, RawJob]]:
         """Store up to 256 jobs of one queue.
 
         Returns: Redis's time (Unix ms), and by position those that existed and were left as they are.
@@ -129,9 +123,10 @@ class Transitions:
         for entry in entries:
             args += (entry.local_id, entry.message, entry.due, entry.priority, entry.nonce)
         reply = run(client, Call(load("enqueue"), keys, args))
-        existing = {}
-        for position, state, message in _triples(reply[1:]):
-            existing[int(position)] = Existing(StateRecord.parse(state), message.split(b"\n", 1)[0].decode(), message)
+        existing = {
+            position: RawJob(queue, entries[position].local_id, StateRecord.parse(state), *texts)
+            for position, state, *texts in zip(*(reply[start::5] for start in range(1, 6)), strict=True)
+        }
         return int(reply[0]), existing
 
     def cycle(
@@ -157,6 +152,10 @@ class Transitions:
             _append_settlement(completed, others, settlement)
         args += (len(completed) // 5, *completed, len(others) // 7, *others)
         return Call(load("cycle"), keys, args, worker)
+
+    def held(self, client: Redis, queue: str, worker: str, known: Sequence[str]) -> list[Claimed]:
+        """The jobs a worker holds without knowing: it did not hear the reply of the claim. Redis: held.lua."""
+        return _claimed(run(client, Call(load("held"), self.keys(queue), known, worker)))
 
     def reap(self, client: Redis, queue: str, *, lease_ms: int, max_recoveries: int) -> Reaped:
         """Take back the jobs of one worker that has been silent for longer than the lease.
@@ -216,20 +215,19 @@ def _append_settlement(completed: list[Argument], others: list[Argument], settle
             assert_never(outcome)
 
 
-def _triples(flat: Sequence[Any]) -> Iterator[tuple[Any, Any, Any]]:
-    return zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+def _claimed(flat: Sequence[Any]) -> list[Claimed]:
+    triples = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+    return [Claimed(local_id.decode(), StateRecord.parse(state), message) for local_id, state, message in triples]
 
 
 def _cycle_reply(reply: Any) -> CycleReply:
-    now, left, next_due, oldest_beat, late, claimed = reply
+    now, left, next_due, oldest_beat, held, late, claimed = reply
     return CycleReply(
         now_ms=int(now),
         left=left,
         next_due_ms=int(float(next_due)),
         oldest_beat_ms=int(float(oldest_beat)),
+        held=held,
         late=[local_id.decode() for local_id in late],
-        claimed=[
-            Claimed(local_id.decode(), StateRecord.parse(state), message)
-            for local_id, state, message in _triples(claimed)
-        ],
+        claimed=_claimed(claimed),
     )

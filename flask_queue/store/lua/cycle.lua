@@ -4,7 +4,7 @@
 --       keep_failed, keep_failed_ms; how many prefetched jobs have started since, then id, number of each;
 --       then the settled as in includes/settle.lua, at most 256 in all
 -- Returns: now (Unix ms), how many are left ready, next due time (Unix ms, 0 none), oldest beat of a worker (Unix ms),
---       ids whose settling came too late, claimed jobs (id, state record, message of each, flat)
+--       jobs this worker holds now, ids whose settling came too late, claimed jobs (id, state record, message of each, flat)
 local tag, worker, want, idle = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 -- @include now
 -- @include state
@@ -54,4 +54,4 @@ if left > 0 then
 end
 local next_due = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2] or '0'
 local oldest_beat = redis.call('ZRANGE', workers, 0, 0, 'WITHSCORES')[2]
-return {string.format('%.0f', now), left, next_due, oldest_beat, late, claimed}
+return {string.format('%.0f', now), left, next_due, oldest_beat, redis.call('SCARD', active), late, claimed}

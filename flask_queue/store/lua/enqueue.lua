@@ -1,8 +1,8 @@
 -- Stores jobs of one queue, waiting or delayed. An id that exists, or is remembered, is not stored again.
--- KEYS: jobs state waiting prioritized delayed wake meta
+-- KEYS: jobs state waiting prioritized delayed attempts progress wake meta
 -- ARGV: tag, then of each job (at most 256): id, message,
 --       due ('' now, '+ms' after now, 'ms' Unix time), priority, nonce ('-' where we made the id)
--- Returns: now (Unix ms), then for each job that existed: its position from 0, state record, message.
+-- Returns: now (Unix ms), then for each job that existed: its position from 0, state record, message, attempts, progress.
 --       A repeat of the same call (same nonce) counts as stored: the caller re-sent what it had not heard of.
 -- @include now
 -- @include state
@@ -51,9 +51,10 @@ for at = 2, #ARGV, 5 do
       pushed = true
     end
   elseif nonce == '-' or read_state(text).nonce ~= nonce then
-    reply[#reply + 1] = (at - 2) / 5
-    reply[#reply + 1] = text
-    reply[#reply + 1] = other
+    local index = #reply
+    reply[index + 1], reply[index + 2], reply[index + 3] = (at - 2) / 5, text, other
+    reply[index + 4] = redis.call('HGET', attempts, id) or ''
+    reply[index + 5] = redis.call('HGET', progress, id) or ''
   end
 end
 if pushed then

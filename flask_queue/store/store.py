@@ -1,0 +1,91 @@
+"""The store of one app: its connections, and its transitions with the errors and deadlines of the contract."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+from ..errors import QueueUnavailable
+from .connect import Resolve, explain, make_client, translate_errors
+from .keys import full_id
+from .records import RawJob
+from .transitions import NewEntry, Transitions
+
+#: Shares of the dispatch time-out. A pooled connection may turn out to be dead at the first use: then there is time for
+#: one more try. 0.1 for the first to fail, and twice 0.45 (connect, reply) for the second: the whole at most.
+_RETRY_WITHIN = 0.1
+_TIMEOUT_EACH = 0.45
+
+
+class Store:
+    """Where an app's jobs are. Connects lazily; safe to share between threads, and after a fork.
+
+    Args:
+        url: where Redis is.
+        prefix: of all keys.
+        dispatch_timeout_s: one deadline for a dispatch.
+        socket_timeout_s: for connecting and for each reply of any other call.
+        resolve: finds, and starts, an embedded server.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        prefix: str,
+        dispatch_timeout_s: float,
+        socket_timeout_s: float,
+        resolve: Resolve | None = None,
+    ) -> None:
+        self._url = url
+        self._resolve = resolve
+        self._dispatch_timeout_s = dispatch_timeout_s
+        self.transitions = Transitions(prefix)
+        self.client = self.make_client(socket_timeout_s)
+        self._dispatch_client = self.make_client(dispatch_timeout_s * _TIMEOUT_EACH)
+
+    def make_client(self, timeout_s: float) -> Redis:
+        """One more client for the same server, with a pool of its own."""
+        return make_client(self._url, timeout_s=timeout_s, resolve=self._resolve)
+
+    def enqueue(self, queue: str, entries: Sequence[NewEntry]) -> tuple[int, dict[int, RawJob]]:
+        """Store up to 256 jobs of one queue, as `Transitions.enqueue`.
+
+        Raises:
+            QueueUnavailable: within the dispatch time-out; the jobs may have been stored, sending again is safe.
+        """
+        started_s = time.monotonic()
+        job_id = full_id(queue, entries[0].local_id) if len(entries) == 1 else None
+        try:
+            try:
+                return self.transitions.enqueue(self._dispatch_client, queue, entries)
+            except RedisConnectionError:
+                if time.monotonic() - started_s > self._dispatch_timeout_s * _RETRY_WITHIN:
+                    raise
+                return self.transitions.enqueue(self._dispatch_client, queue, entries)
+        except RedisError as error:
+            raise QueueUnavailable(explain(self._dispatch_client, error), job_id=job_id) from error
+
+    def retry(self, queue: str, local_ids: Sequence[str]) -> list[str]:
+        """As `Transitions.retry`."""
+        with translate_errors(self.client):
+            return self.transitions.retry(self.client, queue, local_ids)
+
+    def log(self, queue: str, local_id: str, line: str) -> bool:
+        """As `Transitions.log`."""
+        with translate_errors(self.client):
+            return self.transitions.log(self.client, queue, local_id, line)
+
+    def progress(self, queue: str, local_id: str, done: float, total: float) -> bool:
+        """As `Transitions.progress`."""
+        with translate_errors(self.client):
+            return self.transitions.progress(self.client, queue, local_id, done, total)
+
+    def close(self) -> None:
+        """Close the connections; the next use opens new ones."""
+        self.client.close()
+        self._dispatch_client.close()
