@@ -1,0 +1,1 @@
+"""The example application with all that it needs: `python -m example_app.demo`."""
