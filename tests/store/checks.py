@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from flask_queue.store.keys import QueueKeys
 from flask_queue.store.scripts import Call, load, run
 from flask_queue.store.state import StateRecord
 
 if TYPE_CHECKING:
-    from redis import Redis
+    from collections.abc import Mapping
 
-#: What a state's record calls it, and the places where such a job may be listed.
+#: A Redis client whose replies are bytes; the client library's annotations say "bytes or text" of each.
+Client: TypeAlias = Any
+#: What a state's record calls it, and the place where such a job is listed; in the order of counts.lua.
 PLACES = {
     "w": "ready",
     "d": "delayed",
@@ -21,43 +25,177 @@ PLACES = {
     "f": "failed",
     "x": "cancelled",
 }
+#: Everything that may be under a queue's tag, besides `logs:<id>`, `id:<id>` and `active:<worker>`.
+KEYS = {"jobs", "state", "attempts", "progress", "wake", "meta", "workers", "waiting", "prioritized"} | {
+    *("delayed", "completed", "failed", "cancelled")
+}
+#: How long an id that its caller chose is remembered without its record.
+MEMORY_MS = 3_600_000
 
 
-def check_queue(client: Redis, keys: QueueKeys) -> Counter[str]:
+@dataclass(frozen=True)
+class Snapshot:
+    """All that Redis holds of one queue."""
+
+    states: Mapping[bytes, StateRecord]
+    jobs: frozenset[bytes]
+    attempts: Mapping[bytes, bytes]
+    progress: frozenset[bytes]
+    #: Place → the ids listed there, in its order; for zsets with their scores.
+    scores: Mapping[str, list[tuple[bytes, float]]]
+    waiting: list[bytes]
+    completed: list[bytes]
+    wake: list[bytes]
+    #: Worker → the ids it holds.
+    held: Mapping[bytes, set[bytes]]
+    tombstones: int
+    logs: frozenset[bytes]
+    #: Remembered id → milliseconds left.
+    remembered: Mapping[bytes, int]
+    counts: list[int]
+
+    @property
+    def listed(self) -> dict[str, Counter[bytes]]:
+        """Place → how often each id is listed there."""
+        zsets = {name: [job for job, _ in pairs] for name, pairs in self.scores.items()}
+        return {
+            "ready": Counter([*self.waiting, *zsets["prioritized"]]),
+            "delayed": Counter(zsets["delayed"]),
+            "active": Counter(job for jobs in self.held.values() for job in jobs),
+            "completed": Counter(self.completed),
+            "failed": Counter(zsets["failed"]),
+            "cancelled": Counter(zsets["cancelled"]),
+        }
+
+
+def check_queue(client: Client, keys: QueueKeys) -> Counter[str]:
     """Fail unless every job is in exactly one state, listed once, with its payload; return how many are in each.
 
-    Also: the counts that readers see are those of the members, and nothing belongs to a job that is gone.
+    Also: the counts that readers see are those of the members, records and indexes agree about times and owners, and
+    nothing belongs to a job that is gone.
     """
-    states = {job: StateRecord.parse(text) for job, text in client.hgetall(keys["state"]).items()}
-    listed = _listed(client, keys)
-    for job, record in states.items():
-        places = [place for place, jobs in listed.items() for _ in range(jobs[job])]
-        assert places == [PLACES[record.state]], f"{job!r} is {record} and listed in {places}"
-        if record.state == "a":
-            assert client.sismember(keys[f"active:{record.worker}"], job), f"{job!r} is not held by {record.worker}"
-    for place, jobs in listed.items():
-        assert not set(jobs) - set(states), f"{place} lists jobs without a state: {set(jobs) - set(states)}"
-    lost = {job for job, record in states.items() if record.state == "f" and not client.hexists(keys["jobs"], job)}
-    assert set(client.hkeys(keys["jobs"])) == set(states) - lost, "payloads and states differ"
-    for index in ("attempts", "progress"):
-        assert not set(client.hkeys(keys[index])) - set(states), f"{index} of jobs that are gone"
-    for key in client.scan_iter(match=keys["logs:*"].replace("{", "[{]").replace("}", "[}]")):
-        assert key.rsplit(b":", 1)[1] in states, f"{key!r} belongs to no job"
-    counts = Counter({place: sum(jobs.values()) for place, jobs in listed.items()})
-    reported = run(client, Call(load("counts"), keys, [keys.tag]))
-    assert reported == [counts[place] for place in ("ready", "delayed", "active", "completed", "failed", "cancelled")]
+    found = snapshot(client, keys)
+    counts = _check_places(found)
+    _check_records(found)
+    _check_order(found)
+    _check_histories(found)
+    _check_orphans(found)
+    assert len(found.wake) <= 1, f"more than one wake marker: {found.wake}"
+    assert found.counts == [counts[place] for place in PLACES.values()], f"counts {found.counts} differ from {counts}"
     return counts
 
 
-def _listed(client: Redis, keys: QueueKeys) -> dict[str, Counter[bytes]]:
-    workers = client.zrange(keys["workers"], 0, -1)
-    held = Counter(job for worker in workers for job in client.smembers(keys[f"active:{worker.decode()}"]))
-    waiting = [*client.lrange(keys["waiting"], 0, -1), *client.zrange(keys["prioritized"], 0, -1)]
-    return {
-        "ready": Counter(waiting),
-        "delayed": Counter(client.zrange(keys["delayed"], 0, -1)),
-        "active": held,
-        "completed": Counter(client.lrange(keys["completed"], 0, -1)),
-        "failed": Counter(client.zrange(keys["failed"], 0, -1)),
-        "cancelled": Counter(client.zrange(keys["cancelled"], 0, -1)),
-    }
+def check_all(client: Client, prefix: str) -> None:
+    """Check every queue that has anything in Redis."""
+    for tag in {key.partition(b"}")[0] for key in client.keys(f"{{{prefix}:*")}:
+        check_queue(client, QueueKeys(prefix, tag.decode().partition(":")[2]))
+
+
+def snapshot(client: Client, keys: QueueKeys) -> Snapshot:
+    """Read a whole queue. Redis: three round trips."""
+    names = {key.decode().removeprefix(f"{keys.tag}:") for key in client.keys(f"{keys.tag}:*")}
+    kinds = {kind: sorted(n.split(":", 1)[1] for n in names if n.startswith(f"{kind}:")) for kind in ("active", "id")}
+    logs = {name.split(":", 1)[1].encode() for name in names if name.startswith("logs:")}
+    unknown = {name for name in names - KEYS if not name.startswith(("logs:", "id:", "active:"))}
+    assert not unknown, f"nobody knows these keys: {unknown}"
+    with client.pipeline(transaction=True) as pipeline:
+        pipeline.hgetall(keys["state"])
+        pipeline.hkeys(keys["jobs"])
+        pipeline.hgetall(keys["attempts"])
+        pipeline.hkeys(keys["progress"])
+        pipeline.lrange(keys["waiting"], 0, -1)
+        pipeline.lrange(keys["completed"], 0, -1)
+        pipeline.zrange(keys["wake"], 0, -1)
+        pipeline.hget(keys["meta"], "tombstones")
+        zsets = ("prioritized", "delayed", "failed", "cancelled", "workers")
+        for name in zsets:
+            pipeline.zrange(keys[name], 0, -1, withscores=True)
+        for worker in kinds["active"]:
+            pipeline.smembers(keys[f"active:{worker}"])
+        for job in kinds["id"]:
+            pipeline.pttl(keys[f"id:{job}"])
+        states, jobs, attempts, progress, waiting, completed, wake, tombstones, *rest = pipeline.execute()
+    scores = {name: [(job, float(score)) for job, score in pairs] for name, pairs in zip(zsets, rest, strict=False)}
+    held = {worker.encode(): set(jobs) for worker, jobs in zip(kinds["active"], rest[len(zsets) :], strict=False)}
+    left = rest[len(zsets) + len(held) :]
+    counts = run(client, Call(load("counts"), keys, [keys.tag]))
+    return Snapshot(
+        states={job: StateRecord.parse(text) for job, text in states.items()},
+        jobs=frozenset(jobs),
+        attempts=attempts,
+        progress=frozenset(progress),
+        scores=scores,
+        waiting=waiting,
+        completed=completed,
+        wake=wake,
+        held=held,
+        tombstones=int(tombstones or 0),
+        logs=frozenset(logs),
+        remembered=dict(zip((job.encode() for job in kinds["id"]), left, strict=True)),
+        counts=counts,
+    )
+
+
+def _check_places(found: Snapshot) -> Counter[str]:
+    """Each job is listed once, where its record says; what is more in the waiting list are counted tombstones."""
+    listed, tombstones = found.listed, 0
+    for job, times in listed["ready"].items():
+        alive = job in found.states and found.states[job].state == "w"
+        tombstones += times - alive
+        listed["ready"][job] = int(alive)
+    assert tombstones == found.tombstones, f"{tombstones} tombstones, {found.tombstones} counted"
+    for job, record in found.states.items():
+        places = [place for place, jobs in listed.items() for _ in range(jobs[job])]
+        assert places == [PLACES[record.state]], f"{job!r} is {record} and listed in {places}"
+    for place, jobs in listed.items():
+        stray = {job for job, times in jobs.items() if times} - set(found.states)
+        assert not stray, f"{place} lists jobs without a state: {stray}"
+    return Counter({place: sum(jobs.values()) for place, jobs in listed.items()})
+
+
+def _check_records(found: Snapshot) -> None:
+    """A record's owner holds the job, and its times are those of the index it is in."""
+    for job, record in found.states.items():
+        if record.state == "a":
+            assert job in found.held[record.worker.encode()], f"{job!r} is not held by {record.worker}"
+        assert (record.finished_ms > 0) == (record.state in "cfx"), f"{job!r} is {record}"
+        assert record.attempts <= record.number, f"{job!r} has more attempts than runs: {record}"
+    for job, due in found.scores["delayed"]:
+        assert found.states[job].due_ms == due, f"{job!r} is due at {due}, its record says {found.states[job]}"
+    for place in ("failed", "cancelled"):
+        for job, finished in found.scores[place]:
+            assert found.states[job].finished_ms == finished, f"{job!r} is {found.states[job]}, {place} at {finished}"
+    homeless = set(found.held) - {worker for worker, _ in found.scores["workers"]}
+    assert not homeless, f"nobody will take back what these workers hold: {homeless}"
+
+
+def _check_order(found: Snapshot) -> None:
+    """Completed jobs are in the order of their ends; what has a priority is in its own level."""
+    ends = [found.states[job].finished_ms for job in found.completed]
+    assert ends == sorted(ends), f"completed jobs are not in the order of their ends: {ends}"
+    for job, score in found.scores["prioritized"]:
+        level = round(score / 2**44)
+        assert -level == found.states[job].priority != 0, f"{job!r} has score {score}, but is {found.states[job]}"
+    assert all(found.states[job].priority == 0 for job in found.waiting if job in found.states)
+
+
+def _check_histories(found: Snapshot) -> None:
+    """History numbers rise, and never beyond that of the job's newest run."""
+    for job, text in found.attempts.items():
+        numbers = [json.loads(line)["number"] for line in text.split(b"\n")]
+        newest = found.states[job].number if job in found.states else 0
+        assert numbers == sorted(set(numbers)), f"{job!r} has runs {numbers}"
+        assert numbers[-1] <= newest, f"{job!r} has runs {numbers}, and run {newest} is its newest"
+
+
+def _check_orphans(found: Snapshot) -> None:
+    """Payloads belong to jobs and jobs have payloads, logs, attempts and progress too; memories are of jobs gone."""
+    known = set(found.states)
+    lost = {job for job in known - found.jobs if found.states[job].state == "f"}
+    assert found.jobs == known - lost, "payloads and states differ"
+    assert set(found.attempts) <= known, f"attempts of jobs that are gone: {set(found.attempts) - known}"
+    assert found.progress <= known, f"progress of jobs that are gone: {found.progress - known}"
+    logging = {job for job, record in found.states.items() if "l" in record.flags}
+    assert found.logs == logging, f"logs {found.logs} are not those of {logging}"
+    assert not set(found.remembered) & known, "an id is remembered beside its record"
+    assert all(0 < left <= MEMORY_MS for left in found.remembered.values()), f"memories: {found.remembered}"

@@ -1,4 +1,4 @@
-"""The store's tests run on each kind of server."""
+"""The store's tests run on each kind of server, and leave every queue whole."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.servers import KINDS, RedisServer
+from tests.store.checks import check_all
+from tests.store.driver import PREFIX, Driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from redis import Redis
 
 
 @pytest.fixture(scope="session", params=KINDS)
@@ -17,3 +21,10 @@ def redis_server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
     """A server that the tests of a session share, of each kind in turn."""
     with RedisServer(kind=request.param) as server:
         yield server
+
+
+@pytest.fixture
+def queue(redis_client: Redis) -> Iterator[Driver]:
+    """An empty queue; after the test, each job of any queue is in exactly one state."""
+    yield Driver(redis_client)
+    check_all(redis_client, PREFIX)
