@@ -139,6 +139,13 @@ def seconds(minimum: float = 0, *, above: bool = False) -> Callable[[object], fl
     return parse
 
 
+def number(value: object, parse: Callable[[object], T]) -> T:
+    """Like `parse`, for values that code gives: there, text in place of a number is a mistake."""
+    if isinstance(value, str):
+        raise ValueError("give a number, not a text")
+    return parse(value)
+
+
 def text(value: object) -> str:
     """A parser of plain text."""
     if not isinstance(value, str):

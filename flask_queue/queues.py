@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from .environment import Settings, from_json, logger, seconds, whole
+from .environment import Settings, from_json, logger, number, seconds, whole
 
 #: Claims that a rate limit can count in one window: each is remembered until the window has passed it.
 MAX_RATE = 10_000
@@ -128,11 +128,8 @@ def _faults(queue: Queue) -> Iterator[str]:
 
 
 def _wrong(what: str, value: object, parse: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield f"{what} {value!r}: give a number, not a text"
-        return
     try:
-        parse(value)
+        number(value, parse)
     except ValueError as error:
         yield f"{what} {value!r}: {error}"
 

@@ -1,0 +1,147 @@
+"""From the arguments of a dispatch to stored jobs: bind, check, send."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from dramatiq import Message
+
+from .broker import NewJob, QueueBroker
+from .current import current_broker
+from .errors import InvalidPayload, JobNotRegistered, QueueError
+from .options import DEFAULTS, DispatchOptions, check_job_id
+from .payload import check_payload
+from .record import JobRecord
+from .store.keys import new_id
+
+if TYPE_CHECKING:
+    from .job import Job
+    from .registry import JobActor
+
+
+def dispatch(
+    job: type[Job], args: Sequence[Any], kwargs: Mapping[str, Any], options: DispatchOptions = DEFAULTS
+) -> JobRecord:
+    """Check and store one job. Redis: one round trip.
+
+    Args:
+        job: its class, registered with the current app.
+        args: as for `handle`, by position.
+        kwargs: as for `handle`, by name.
+        options: how this job differs from its class.
+
+    Raises:
+        InvalidPayload, PayloadTooLarge, JobNotRegistered, UnknownQueue, JobIdConflict: nothing was stored.
+        QueueUnavailable: it may have been stored; sending again with its `job_id` is safe.
+    """
+    broker, actor = _registered(job)
+    payload = _checked(broker, actor, args, kwargs)
+    return broker.dispatch([_new_job(job, options, payload, options.job_id)])[0]
+
+
+def dispatch_many(
+    job: type[Job],
+    payloads: Iterable[Mapping[str, Any]],
+    options: DispatchOptions = DEFAULTS,
+    job_ids: Sequence[str] | None = None,
+) -> list[JobRecord]:
+    """Check all, then store all. Redis: one round trip for each 256.
+
+    Args:
+        job: its class, registered with the current app.
+        payloads: the arguments of each job, by name.
+        options: how these jobs differ from their class.
+        job_ids: one for each, so that what may have been stored can be sent again.
+
+    Returns: their records in order.
+
+    Raises:
+        InvalidPayload, PayloadTooLarge, JobNotRegistered, UnknownQueue: nothing was stored; a note says which payload.
+        ValueError: the ids are not one for each payload. Nothing was stored.
+        QueueUnavailable: `stored` has the records so far.
+    """
+    broker, actor = _registered(job)
+    checked = [_checked_item(broker, actor, position, payload) for position, payload in enumerate(payloads)]
+    ids = _ids(options, job_ids, len(checked))
+    return broker.dispatch(
+        [_new_job(job, options, payload, job_id) for payload, job_id in zip(checked, ids, strict=True)]
+    )
+
+
+def signature_of(job: type[Job]) -> inspect.Signature:
+    """The parameters of `handle` without `self`."""
+    parameters = inspect.signature(job.handle).parameters.values()  # type: ignore[attr-defined]
+    return inspect.Signature(list(parameters)[1:])
+
+
+def _registered(job: type[Job]) -> tuple[QueueBroker, JobActor]:
+    """The current app's broker and its actor for this very class."""
+    broker = current_broker()
+    actor = broker.actors.get(job.name)
+    if getattr(actor, "job_class", None) is not job:
+        raise JobNotRegistered(job.__name__)
+    return broker, cast("JobActor", actor)
+
+
+def _checked(broker: QueueBroker, actor: JobActor, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The payload: what `handle` takes, with its defaults, if JSON can hold it."""
+    try:
+        bound = actor.signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise _explain(actor.actor_name, actor.signature, kwargs, str(error)) from None
+    bound.apply_defaults()
+    check_payload(actor.actor_name, bound.arguments, max_bytes=broker.config.max_payload_bytes)
+    return bound.arguments
+
+
+def _checked_item(broker: QueueBroker, actor: JobActor, position: int, payload: object) -> dict[str, Any]:
+    try:
+        if not isinstance(payload, Mapping):
+            raise InvalidPayload(actor.actor_name, "$", f"give arguments by name, not a {type(payload).__name__}")
+        return _checked(broker, actor, (), payload)
+    except QueueError as error:
+        error.add_note(f"This is payload {position} of dispatch_many, counted from 0; none was sent.")
+        raise
+
+
+def _explain(job: str, signature: inspect.Signature, kwargs: Mapping[Any, Any], reason: str) -> InvalidPayload:
+    """The error for arguments that `handle` does not take, with the path to the first that is wrong or missing."""
+    takes = f"handle takes ({', '.join(signature.parameters)})"
+    for name in kwargs:
+        if name not in signature.parameters:
+            path = f"$.{name}" if isinstance(name, str) else "$"
+            return InvalidPayload(job, path, f"there is no such argument; {takes}")
+    for name, parameter in signature.parameters.items():
+        if reason.endswith(f"{name!r}") and name not in kwargs and parameter.default is parameter.empty:
+            return InvalidPayload(job, f"$.{name}", f"the argument is missing; {takes}")
+    return InvalidPayload(job, "$", f"{reason}; {takes}")
+
+
+def _ids(options: DispatchOptions, job_ids: Sequence[str] | None, count: int) -> Sequence[str | None]:
+    if options.job_id is not None:
+        raise ValueError("options(job_id=…) names a single job: use dispatch_many(…, job_ids=[…]), one for each")
+    if job_ids is None:
+        return [None] * count
+    if isinstance(job_ids, str) or len(job_ids) != count:
+        raise ValueError(f"job_ids must be a list with one id for each of the {count} payloads")
+    return [check_job_id(job_id) for job_id in job_ids]
+
+
+def _new_job(job: type[Job], options: DispatchOptions, payload: dict[str, Any], job_id: str | None) -> NewJob:
+    message: Message[Any] = Message(
+        queue_name=options.queue_name or job.queue_name,
+        actor_name=job.name,
+        args=(),
+        kwargs=payload,
+        options=dict(options.message),
+        message_id=job_id or new_id(),
+    )
+    return NewJob(
+        message,
+        delay_ms=options.delay_ms,
+        due_ms=options.due_ms,
+        priority=job.priority if options.priority is None else options.priority,
+        explicit_id=job_id is not None,
+    )
