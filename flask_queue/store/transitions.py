@@ -148,7 +148,7 @@ class Transitions:
             args += (local_id, number)
         completed: list[Argument] = []
         others: list[Argument] = []
-        for settlement in request.settlements:
+        for settlement in _last_given_back_first(request.settlements):
             _append_settlement(completed, others, settlement)
         args += (len(completed) // 5, *completed, len(others) // 7, *others)
         return Call(load("cycle"), keys, args, worker)
@@ -193,6 +193,13 @@ class Transitions:
 
 def _error_json(error: JobError) -> str:
     return json.dumps(asdict(error), ensure_ascii=False, separators=(",", ":"))
+
+
+def _last_given_back_first(settlements: Sequence[Settlement]) -> Sequence[Settlement]:
+    """Each that is given back goes to the very front: so that they keep their order, the first of them comes last."""
+    settled = [each for each in settlements if not isinstance(each.outcome, GivenBack)]
+    given_back = [each for each in settlements if isinstance(each.outcome, GivenBack)]
+    return [*settled, *reversed(given_back)]
 
 
 def _append_settlement(completed: list[Argument], others: list[Argument], settlement: Settlement) -> None:

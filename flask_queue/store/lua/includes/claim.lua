@@ -1,5 +1,8 @@
 -- Claims up to `want` ready jobs for this worker: priorities above 0, then the list, then priorities below 0.
 -- The first `idle` of them start at once; the others are next in a thread's hand, and count as not started until then.
+-- At most CLAIM_LIMIT: beyond what unpack can hold, the popped ids would be lost.
+local CLAIM_LIMIT = 256
+
 local function pop_prioritized(want, from, to)
   if want <= 0 then
     return {}
@@ -31,18 +34,19 @@ end
 
 -- Returns id, state record, message of each claimed job, one after the other.
 local function claim(want, idle, now)
-  local ids = pop_ready(want)
+  local ids = pop_ready(math.min(want, CLAIM_LIMIT))
   if #ids == 0 then
     return {}
   end
   local messages = redis.call('HMGET', jobs, unpack(ids))
-  local claimed, states, held_ids = {}, {}, {}
+  local claimed, states, held_ids, seen = {}, {}, {}, {}
   for n, text in ipairs(redis.call('HMGET', state, unpack(ids))) do
     local job = text and read_state(text)
-    if not job or job.state ~= 'w' then
-      -- A tombstone: cancelled or deleted while it waited.
+    if not job or job.state ~= 'w' or seen[ids[n]] then
+      -- A tombstone: cancelled or deleted while it waited. If it came back since, it is listed twice, and runs once.
       redis.call('HINCRBY', meta, 'tombstones', -1)
     else
+      seen[ids[n]] = true
       job.state, job.number, job.worker = 'a', job.number + 1, worker
       job.finished, job.runtime, job.result = 0, 0, ''
       job.started = #held_ids < idle and now or 0
