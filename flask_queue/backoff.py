@@ -42,5 +42,5 @@ class Backoff:
         """Seconds before retry number `retry`, counted from 1."""
         if self.steps_s:
             return self.steps_s[min(retry, len(self.steps_s)) - 1]
-        step_s = min(self.max_s, self.min_s * 2 ** min(retry - 1, MAX_DOUBLINGS))
+        step_s: float = min(self.max_s, self.min_s * 2 ** min(retry - 1, MAX_DOUBLINGS))
         return step_s / 2 + (rng or random).uniform(0, step_s / 2)

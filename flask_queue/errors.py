@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from dramatiq.errors import QueueNotFound
+
 if TYPE_CHECKING:
     from .record import JobRecord
 
@@ -71,13 +73,15 @@ class JobNotRegistered(QueueError):
         )
 
 
-class UnknownQueue(QueueError):
-    """No queue of this name is configured."""
+class UnknownQueue(QueueError, QueueNotFound):
+    """No queue of this name is configured. Also Dramatiq's `QueueNotFound`, for code that was written for it."""
 
     def __init__(self, queue: str, known: Sequence[str] = ()) -> None:
         self.queue = queue
         names = ", ".join(sorted(known)) or "none"
-        super().__init__(f"No queue {queue!r} is configured (configured: {names}). Add it to FlaskQueue(queues=[…]).")
+        super().__init__(  # type: ignore[no-untyped-call]
+            f"No queue {queue!r} is configured (configured: {names}). Add it to FlaskQueue(queues=[…])."
+        )
 
 
 class InvalidPayload(QueueError):

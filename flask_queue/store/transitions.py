@@ -100,6 +100,7 @@ class Reaped:
     given_up: Sequence[str]
     #: When the next lease can run out (Unix ms); 0 where no worker is left.
     next_expiry_ms: int
+    now_ms: int
 
 
 class Transitions:
@@ -165,7 +166,13 @@ class Transitions:
         keys = self.keys(queue)
         lost = JobError("WorkerLost", f"its worker died under it more than {max_recoveries} times")
         reply = run(client, Call(load("reap"), keys, [keys.tag, lease_ms, max_recoveries, _error_json(lost)]))
-        return Reaped(int(reply[0]), [job.decode() for job in reply[1]], int(reply[2]))
+        return Reaped(int(reply[0]), [job.decode() for job in reply[1]], int(reply[2]), int(reply[3]))
+
+    def unfinished(self, client: Redis, queue: str) -> int:
+        """How many jobs are ready to run or running, with any worker. Redis: counts.lua, one round trip."""
+        keys = self.keys(queue)
+        waiting, _, active, *_ = run(client, Call(load("counts"), keys, [keys.tag]))
+        return int(waiting + active)
 
     def leave(self, client: Redis, queues: Sequence[str], worker: str) -> None:
         """Sign a worker off that has nothing left. Redis: leave.lua for each queue, one round trip."""

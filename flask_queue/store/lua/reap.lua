@@ -1,7 +1,8 @@
 -- Takes the jobs of a dead worker back: to the front of the queue, or to failed where it died too often under a job.
 -- KEYS: jobs state waiting prioritized delayed workers failed attempts wake meta
 -- ARGV: tag, lease_ms, max_recoveries, error JSON for a job that is given up
--- Returns: how many jobs came back, ids of those given up, the next lease's end (Unix ms, 0 no worker left)
+-- Returns: how many jobs came back, ids of those given up, the next lease's end (Unix ms, 0 no worker left),
+--       now (Unix ms)
 -- One worker a call, at most REAP_LIMIT of its jobs; twice is harmless, so any live worker may do it at any time.
 local tag, lease_ms, max_recoveries, lost_json = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 -- @include now
@@ -62,4 +63,4 @@ if dead then
   wake_worker()
 end
 local oldest_beat = redis.call('ZRANGE', workers, 0, 0, 'WITHSCORES')[2]
-return {recovered - #given_up, given_up, oldest_beat and string.format('%.0f', oldest_beat + lease_ms) or '0'}
+return {recovered - #given_up, given_up, oldest_beat and string.format('%.0f', oldest_beat + lease_ms) or '0', string.format('%.0f', now)}

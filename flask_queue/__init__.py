@@ -1,0 +1,64 @@
+"""Background jobs for Flask, on Dramatiq and Redis."""
+
+from __future__ import annotations
+
+from .backoff import Backoff
+from .config import Queue, RateLimit
+from .errors import (
+    ConfigError,
+    Fail,
+    InvalidPayload,
+    JobCancelled,
+    JobExpired,
+    JobIdConflict,
+    JobNotFound,
+    JobNotRegistered,
+    JobStateError,
+    JobTimeout,
+    PayloadTooLarge,
+    QueueError,
+    QueueUnavailable,
+    Release,
+    Retry,
+    UnknownJob,
+    UnknownQueue,
+    WorkerLost,
+)
+from .extension import FlaskQueue
+from .job import Job
+from .middleware import default_middleware
+from .record import Attempt, AttemptOutcome, JobError, JobRecord, JobState, Page, Progress
+
+__all__ = [
+    "Attempt",
+    "AttemptOutcome",
+    "Backoff",
+    "ConfigError",
+    "Fail",
+    "FlaskQueue",
+    "InvalidPayload",
+    "Job",
+    "JobCancelled",
+    "JobError",
+    "JobExpired",
+    "JobIdConflict",
+    "JobNotFound",
+    "JobNotRegistered",
+    "JobRecord",
+    "JobState",
+    "JobStateError",
+    "JobTimeout",
+    "Page",
+    "PayloadTooLarge",
+    "Progress",
+    "Queue",
+    "QueueError",
+    "QueueUnavailable",
+    "RateLimit",
+    "Release",
+    "Retry",
+    "UnknownJob",
+    "UnknownQueue",
+    "WorkerLost",
+    "default_middleware",
+]

@@ -1,0 +1,261 @@
+"""The Dramatiq broker of one app: actors and messages as Dramatiq knows them, kept in our store."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from dramatiq import Broker, Consumer, Message, Middleware
+from dramatiq.actor import Actor
+from dramatiq.common import current_millis
+from dramatiq.middleware import MiddlewareError
+
+from .config import Config, Queue
+from .delivery import Delivery, current_delivery
+from .errors import ConfigError, InvalidPayload, JobIdConflict, PayloadTooLarge, QueueUnavailable, UnknownQueue
+from .outcome import Retried
+from .record import JobError, JobRecord, JobState, from_ms
+from .store.codec import pack
+from .store.keys import full_id, new_id
+from .store.records import RawJob
+from .store.store import Store
+from .store.transitions import BATCH, NewEntry, Retention
+
+#: Dramatiq runs lower numbers first and has no bounds; ours run higher ones first, within these.
+MAX_PRIORITY = 100
+
+_USE_OUR_WORKERS = "flask-queue runs its own workers: use `flask queue work` instead of the dramatiq command."
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to store: `delay_ms` from now, or `due_ms` (Unix time, wins), or at once; higher priorities run first."""
+
+    message: Message[Any]
+    delay_ms: int = 0
+    due_ms: int = 0
+    priority: int = 0
+    #: The caller chose the id: it is remembered for an hour, and a repeat of this very call is told from a duplicate.
+    explicit_id: bool = False
+
+
+class QueueBroker(Broker):
+    """Stores messages for our workers.
+
+    Safe to share between threads. `middleware` is a keyword, as in every Dramatiq broker: monitoring tools patch it.
+    """
+
+    def __init__(self, config: Config, store: Store, *, middleware: list[Middleware] | None = None) -> None:
+        self._hooks: dict[str, list[tuple[Middleware, Callable[..., None]]]] = {}
+        super().__init__(middleware=middleware)
+        self.config = config
+        self.store = store
+        self.retention = Retention(
+            config.keep_completed,
+            round(config.keep_completed_s * 1000),
+            config.keep_failed,
+            round(config.keep_failed_s * 1000),
+        )
+        self.queues: dict[str, Queue] = {}
+        for name in config.queues:
+            self.declare_queue(name)
+
+    def declare_queue(self, queue_name: str) -> None:
+        """Make a queue known; one that the configuration lacks gets its default concurrency."""
+        if queue_name in self.queues:
+            return
+        self.emit_before("declare_queue", queue_name)
+        self.queues[queue_name] = self.config.queues.get(queue_name) or Queue(queue_name)
+        self.emit_after("declare_queue", queue_name)
+
+    def declare_actor(self, actor: Actor[Any, Any]) -> None:
+        """Make an actor known. Its name is stored on a line of its own, so it cannot hold a line break."""
+        if "\n" in actor.actor_name:
+            raise ConfigError([f"the actor name {actor.actor_name!r} must not contain a line break"])
+        super().declare_actor(actor)
+
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        """Store a message; `delay` in milliseconds.
+
+        A run that sends its own message again, as Dramatiq's Retries does, is settled that way instead.
+
+        Raises:
+            UnknownQueue, InvalidPayload, PayloadTooLarge, QueueUnavailable: nothing was stored, unless it says so.
+        """
+        run = current_delivery.get()
+        if run is not None and run.broker is self:
+            if message.message_id == run.local_id and message.queue_name == run.queue_name:
+                return self._run_again(run, message, delay)
+            if run.is_ending:
+                return self._follow_up(run, message, delay)
+        self.dispatch([self._new_job(message, delay)])
+        return message
+
+    def dispatch(self, jobs: Sequence[NewJob]) -> list[JobRecord]:
+        """Store jobs. Redis: one round trip for each 256 of a queue.
+
+        Returns: their records in order; `deduplicated` ones existed and were left as they are.
+
+        Raises:
+            JobIdConflict: an id belongs to a job of another name.
+            QueueUnavailable: with the records stored so far. Sending again under the same ids is safe.
+        """
+        packed = [self._pack(job) for job in jobs]
+        records: list[JobRecord] = []
+        for queue, chunk in _chunks(jobs):
+            entries = [_entry(job, packed[len(records) + offset]) for offset, job in enumerate(chunk)]
+            for job in chunk:
+                self._emit_before_enqueue(job)
+            try:
+                now_ms, existing = self.store.enqueue(queue, entries)
+            except QueueUnavailable as error:
+                error.stored = tuple(records)
+                raise
+            for position, job in enumerate(chunk):
+                records.append(self._record(job, now_ms, existing.get(position)))
+                self.emit_after("enqueue", job.message, job.delay_ms or None)
+        return records
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30000) -> Consumer:
+        """Refuse: Dramatiq's own worker would take jobs without the guarantees of ours."""
+        raise ConfigError([_USE_OUR_WORKERS])
+
+    def max_retries_of(self, name: str) -> int:
+        """How often a job of this name is retried where its dispatch said nothing."""
+        actor = self.actors.get(name)
+        limit = actor.options.get("max_retries") if actor else None
+        return self.config.max_retries if limit is None else int(limit)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.store.close()
+
+    def add_middleware(
+        self,
+        middleware: Middleware,
+        *,
+        before: type[Middleware] | None = None,
+        after: type[Middleware] | None = None,
+    ) -> None:
+        """Add a middleware, at the end or next to another, as in every Dramatiq broker."""
+        self._hooks = {}
+        super().add_middleware(middleware, before=before, after=after)
+        self._hooks = {}
+
+    def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        """Call the middleware that has this hook, in order; only `MiddlewareError` gets through."""
+        for middleware, hook in self._hooks_of(f"before_{signal}"):
+            try:
+                hook(self, *args, **kwargs)
+            except MiddlewareError:
+                raise
+            except Exception:
+                self.logger.critical("Unexpected failure in before_%s of %r.", signal, middleware, exc_info=True)
+
+    def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        """Call the middleware that has this hook, in reverse order; nothing gets through."""
+        if signal == "process_boot":
+            _refuse_foreign_worker()
+        for middleware, hook in reversed(self._hooks_of(f"after_{signal}")):
+            try:
+                hook(self, *args, **kwargs)
+            except Exception:
+                self.logger.critical("Unexpected failure in after_%s of %r.", signal, middleware, exc_info=True)
+
+    def boot_process(self) -> None:
+        """Tell the middleware that a worker process of ours has started."""
+        super().emit_after("process_boot")
+
+    def _hooks_of(self, name: str) -> list[tuple[Middleware, Callable[..., None]]]:
+        # Most middleware has two hooks of twenty: calling the empty ones took a third of a run's time.
+        hooks = self._hooks.get(name)
+        if hooks is None:
+            plain = getattr(Middleware, name)
+            bound = [(middleware, getattr(middleware, name)) for middleware in self.middleware]
+            hooks = [(middleware, hook) for middleware, hook in bound if getattr(hook, "__func__", None) is not plain]
+            self._hooks[name] = hooks
+        return hooks
+
+    def _new_job(self, message: Message[Any], delay: int | None) -> NewJob:
+        actor = self.actors.get(message.actor_name)
+        priority = -actor.priority if actor else 0
+        return NewJob(message, delay_ms=delay or 0, priority=max(-MAX_PRIORITY, min(MAX_PRIORITY, priority)))
+
+    def _run_again(self, run: Delivery, message: Message[Any], delay: int | None) -> Message[Any]:
+        error = run.error or JobError("Retry", "the job was sent again by its own run")
+        run.outcome = Retried(delay or 0, error, pack(message, timestamp=True))
+        return message
+
+    def _follow_up(self, run: Delivery, message: Message[Any], delay: int | None) -> Message[Any]:
+        message = run.follow_up(message)
+        try:
+            self.dispatch([self._new_job(message, delay)])
+        except QueueUnavailable:
+            run.follow_up_lost = True
+            raise
+        return message
+
+    def _pack(self, job: NewJob) -> bytes:
+        message = job.message
+        if message.queue_name not in self.queues:
+            raise UnknownQueue(message.queue_name, tuple(self.queues))
+        try:
+            data = pack(message, timestamp=abs(current_millis() - message.message_timestamp) > _FRESH_MS)
+        except (TypeError, ValueError) as error:
+            raise InvalidPayload(message.actor_name, "$", f"JSON cannot hold it: {error}") from None
+        if len(data) > self.config.max_payload_bytes:
+            raise PayloadTooLarge(len(data), self.config.max_payload_bytes)
+        return data
+
+    def _emit_before_enqueue(self, job: NewJob) -> None:
+        if job.delay_ms or job.due_ms:
+            # Dramatiq's workers emit this; ours never hold a delayed message.
+            self.emit_before("delay_message", job.message)
+        self.emit_before("enqueue", job.message, job.delay_ms or None)
+
+    def _record(self, job: NewJob, now_ms: int, existing: RawJob | None) -> JobRecord:
+        message = job.message
+        if existing is not None:
+            if existing.name != message.actor_name:
+                raise JobIdConflict(full_id(message.queue_name, message.message_id), existing.name)
+            return existing.record(self.max_retries_of(existing.name), deduplicated=True)
+        due_ms = job.due_ms or (now_ms + job.delay_ms if job.delay_ms else 0)
+        is_delayed = due_ms > now_ms
+        return JobRecord(
+            id=full_id(message.queue_name, message.message_id),
+            name=message.actor_name,
+            queue=message.queue_name,
+            state=JobState.DELAYED if is_delayed else JobState.WAITING,
+            payload={"args": list(message.args), "kwargs": message.kwargs} if message.args else message.kwargs,
+            priority=job.priority,
+            max_retries=message.options.get("max_retries", self.max_retries_of(message.actor_name)),
+            created_at=from_ms(now_ms),
+            scheduled_at=from_ms(due_ms) if is_delayed else None,
+        )
+
+
+#: A message that was made within this time of being stored needs no time of its own.
+_FRESH_MS = 1000
+
+
+def _chunks(jobs: Sequence[NewJob]) -> Iterator[tuple[str, list[NewJob]]]:
+    """The jobs in order, cut where the queue changes and after every 256."""
+    for queue, run in groupby(jobs, lambda job: job.message.queue_name):
+        same_queue = list(run)
+        for start in range(0, len(same_queue), BATCH):
+            yield queue, same_queue[start : start + BATCH]
+
+
+def _entry(job: NewJob, message: bytes) -> NewEntry:
+    due = str(job.due_ms) if job.due_ms else f"+{job.delay_ms}" if job.delay_ms else ""
+    return NewEntry(job.message.message_id, message, due, job.priority, new_id() if job.explicit_id else "-")
+
+
+def _refuse_foreign_worker() -> None:
+    """End a process of the `dramatiq` command before it takes a job; the first of them says why."""
+    is_first = multiprocessing.current_process()._identity in ((), (1,))  # type: ignore[attr-defined, unused-ignore]
+    sys.exit(_USE_OUR_WORKERS if is_first else 1)

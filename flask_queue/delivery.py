@@ -1,0 +1,84 @@
+"""One run of a job, from its claim to its outcome."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid5
+
+from dramatiq import Message, MessageProxy
+
+from .store.keys import full_id
+from .store.state import StateRecord
+
+if TYPE_CHECKING:
+    from .broker import QueueBroker
+    from .outcome import Outcome
+    from .record import JobError
+
+#: Names the ids of messages that a run sends when it ends; any fixed value would do.
+_FOLLOW_UPS = UUID("6a1f1d8c-3f0e-4d58-9d0c-2f6f0a0f8b52")
+
+#: The run of this thread or task. Set by the executor.
+current_delivery: ContextVar[Delivery | None] = ContextVar("flask_queue_delivery", default=None)
+
+
+class Delivery(MessageProxy):
+    """A claimed job, as Dramatiq's middleware sees it, with what its run has come to so far.
+
+    Lives from claim to settle; used by one thread at a time.
+    """
+
+    def __init__(self, broker: QueueBroker, message: Message[Any], state: StateRecord, worker: str) -> None:
+        super().__init__(message)
+        self.broker = broker
+        self.state = state
+        self.worker = worker
+        #: What the run decided, if a middleware did; else it follows from result or exception.
+        self.outcome: Outcome | None = None
+        #: What went wrong in the run, as it is kept.
+        self.error: JobError | None = None
+        #: A thread has it; before that it can be given back unspent.
+        self.started = False
+        #: `handle` is over: what is sent now follows from this run.
+        self.is_ending = False
+        #: Something that must be stored before the job may settle could not be.
+        self.follow_up_lost = False
+        self.cancelled = False
+        self._follow_ups = 0
+
+    @property
+    def local_id(self) -> str:
+        """The job's id inside its queue."""
+        return self._message.message_id
+
+    @property
+    def job_id(self) -> str:
+        """The job's full id."""
+        return full_id(self._message.queue_name, self._message.message_id)
+
+    @property
+    def number(self) -> int:
+        """The run's number, counted from 1 over the job's whole life."""
+        return self.state.number
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this run is, from 1; anew after an operator's retry."""
+        return self.state.attempts + 1
+
+    def follow_up(self, message: Message[Any]) -> Message[Any]:
+        """The message under an id that a repetition of this attempt would give it again, so that it is stored once.
+
+        Messages that were made before the run, as a pipeline's next one, have such an id already.
+        """
+        if message.message_id in self._known_ids():
+            return message
+        self._follow_ups += 1
+        derived = uuid5(_FOLLOW_UPS, f"{self.job_id} {self.attempt} {self._follow_ups}")
+        return message.copy(message_id=str(derived))
+
+    def _known_ids(self) -> set[str]:
+        target = self._message.options.get("pipe_target")
+        callbacks = self._message.options.get("group_completion_callbacks") or ()
+        return {made["message_id"] for made in (target, *callbacks) if made}

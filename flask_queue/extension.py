@@ -1,0 +1,232 @@
+"""FlaskQueue: reads the configuration, wires one broker for each app, registers jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, overload
+from urllib.parse import urlsplit
+from weakref import WeakSet
+
+from dramatiq import Middleware
+from flask import Flask, has_app_context
+
+from .actors import P, QueueActor, R
+from .broker import QueueBroker
+from .config import Config, Queue
+from .current import BROKER_KEY, broker_of, current_broker
+from .errors import ConfigError, QueueError
+from .job import Job
+from .middleware import default_middleware
+from .monitor import Monitor
+from .record import JobRecord, JobState, Page
+from .registry import check_jobs, declare
+from .store.connect import Resolve
+from .store.store import Store
+
+J = TypeVar("J", bound=type[Job])
+
+#: Where an app keeps its extension.
+EXTENSION_KEY = "queue"
+
+
+class FlaskQueue:
+    """Background jobs for Flask apps. One extension serves several apps; one app has one extension.
+
+    It keeps weak references to its apps, and nothing else of them: what belongs to an app is in `app.extensions`.
+
+    Args:
+        app: initialise it at once; else call `init_app` in its factory.
+        queues: the queues of every app, unless its configuration says otherwise; none means `default` alone.
+        jobs: the Job classes that can be dispatched.
+        admin: False for no dashboard.
+        middleware: makes Dramatiq middleware, once for each app, which comes after that of `default_middleware`.
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        *,
+        queues: Iterable[Queue] = (),
+        jobs: Iterable[type[Job]] = (),
+        admin: object = None,
+        middleware: Iterable[Callable[[], Middleware]] = (),
+    ) -> None:
+        if admin not in (None, False):
+            raise ConfigError(["admin: this version has no dashboard yet; leave it out"])
+        self._queues = tuple(queues)
+        self._jobs: list[type[Job]] = list(jobs)
+        self._actors: list[QueueActor[Any, Any]] = []
+        self._middleware = tuple(middleware)
+        self._apps: WeakSet[Flask] = WeakSet()
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Read the app's configuration and give it a broker. Connects to nothing.
+
+        Raises:
+            ConfigError: something is wrong with configuration or jobs, or the app has a FlaskQueue already; all faults
+                in one message, and the app is left as it was.
+        """
+        if EXTENSION_KEY in app.extensions:
+            raise ConfigError([f"app {app.name!r} already has a FlaskQueue: call init_app once for each app"])
+        config = self._check(app)
+        broker = QueueBroker(config, _make_store(app, config), middleware=self._make_middleware(app))
+        for actor in self._actors:
+            actor.declare(broker)
+        for job in self._jobs:
+            declare(broker, job)
+        app.extensions[EXTENSION_KEY] = self
+        app.extensions[BROKER_KEY] = broker
+        self._apps.add(app)
+
+    @overload
+    def register(self, job: J, /) -> J: ...
+
+    @overload
+    def register(self, *jobs: type[Job]) -> type[Job] | None: ...
+
+    def register(self, *jobs: type[Job]) -> type[Job] | None:
+        """Add Job classes, also to the apps that are initialised already. Works as a class decorator.
+
+        Raises:
+            ConfigError: something is wrong with a class; none was added.
+        """
+        brokers = [broker_of(app) for app in self._apps]
+        faults = [fault for broker in brokers for fault in check_jobs(jobs, queues=broker.queues, actors=broker.actors)]
+        if faults:
+            raise ConfigError(list(dict.fromkeys(faults)))
+        self._jobs += [job for job in jobs if job not in self._jobs]
+        for broker in brokers:
+            for job in jobs:
+                declare(broker, job)
+        return jobs[0] if len(jobs) == 1 else None
+
+    def actor(
+        self, *, queue_name: str = "default", actor_name: str | None = None, **options: Any
+    ) -> Callable[[Callable[P, R]], QueueActor[P, R]]:
+        """Make a plain function an actor of every app, with Dramatiq's options.
+
+        Raises:
+            ConfigError: the name is taken, or the queue is not configured in an app.
+            ValueError: Dramatiq, or its middleware, does not know an option.
+        """
+
+        def decorate(fn: Callable[P, R]) -> QueueActor[P, R]:
+            made = QueueActor(fn, actor_name or fn.__name__, queue_name, options)
+            brokers = [broker_of(app) for app in self._apps]
+            faults = [fault for broker in brokers for fault in _actor_faults(made, broker.queues, broker.actors)]
+            if faults:
+                raise ConfigError(faults)
+            self._actors.append(made)
+            for broker in brokers:
+                made.declare(broker)
+            return made
+
+        return decorate
+
+    @property
+    def broker(self) -> QueueBroker:
+        """The current app's broker; outside of an app context that of the only app.
+
+        Raises:
+            QueueError: there is no context, and not exactly one app.
+        """
+        if has_app_context():
+            return current_broker()
+        apps = list(self._apps)
+        if len(apps) != 1:
+            raise QueueError(
+                f"This FlaskQueue has {len(apps)} apps, so queue.broker needs an app context: "
+                "use `with app.app_context():`."
+            )
+        return broker_of(apps[0])
+
+    def get(self, job_id: str) -> JobRecord:
+        """The job of this id; as `Monitor.get`."""
+        return self._monitor().get(job_id)
+
+    def jobs(
+        self,
+        *,
+        state: JobState | str | None = None,
+        queue: str | None = None,
+        name: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page:
+        """Some jobs, and where to go on; as `Monitor.jobs`."""
+        return self._monitor().jobs(state=state, queue=queue, name=name, limit=limit, cursor=cursor)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """`{queue: {state: n}}`; as `Monitor.counts`."""
+        return self._monitor().counts()
+
+    def logs(self, job_id: str, limit: int = 1000) -> list[str]:
+        """The job's log lines, oldest first; as `Monitor.logs`."""
+        return self._monitor().logs(job_id, limit)
+
+    def retry(self, job_id: str) -> JobRecord:
+        """Run a failed or cancelled job again; as `Monitor.retry`."""
+        return self._monitor().retry(job_id)
+
+    def retry_all(self, queue: str | None = None, name: str | None = None) -> int:
+        """Run all failed jobs again; as `Monitor.retry_all`."""
+        return self._monitor().retry_all(queue, name)
+
+    def _monitor(self) -> Monitor:
+        return Monitor(current_broker())
+
+    def _check(self, app: Flask) -> Config:
+        """The app's settings, if these and all jobs are right."""
+        faults: list[str] = []
+        try:
+            config = Config.from_app(app, self._queues)
+            queues: Sequence[str] = list(config.queues)
+        except ConfigError as error:
+            faults += error.faults
+            queues = [queue.name for queue in self._queues] or ["default"]
+        for actor in self._actors:
+            faults += _actor_faults(actor, queues, {})
+        faults += check_jobs(self._jobs, queues=queues, actors={actor.actor_name: actor for actor in self._actors})
+        if faults:
+            raise ConfigError(faults)
+        return config
+
+    def _make_middleware(self, app: Flask) -> list[Middleware]:
+        return [*default_middleware(app), *(make() for make in self._middleware)]
+
+
+def _actor_faults(actor: QueueActor[Any, Any], queues: Iterable[str], actors: Iterable[str]) -> Iterable[str]:
+    if actor.queue_name not in queues:
+        yield f"the actor {actor.actor_name}: no queue {actor.queue_name!r} is configured: add it, or set another"
+    if actor.actor_name in actors:
+        yield f"the actor {actor.actor_name}: the name is taken; give another actor_name"
+
+
+def _make_store(app: Flask, config: Config) -> Store:
+    return Store(
+        config.redis_url,
+        prefix=config.prefix,
+        dispatch_timeout_s=config.dispatch_timeout_s,
+        socket_timeout_s=config.socket_timeout_s,
+        resolve=_embedded(app, config.redis_url),
+    )
+
+
+def _embedded(app: Flask, url: str) -> Resolve | None:
+    """Starts and finds the server of an `embedded://` address; its folder is relative to the instance folder."""
+    parts = urlsplit(url)
+    if parts.scheme != "embedded":
+        return None
+    # Imported only where configured: most apps have a server of their own.
+    from .embedded import EmbeddedServer
+
+    server = EmbeddedServer(Path(app.instance_path) / (parts.netloc + parts.path))
+
+    def resolve() -> str:
+        server.ensure()
+        return str(server.socket_path)
+
+    return resolve

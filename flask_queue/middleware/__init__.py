@@ -1,0 +1,26 @@
+"""Dramatiq middleware of ours, one small file each, and the list that every app starts with."""
+
+from __future__ import annotations
+
+from dramatiq import Middleware
+from dramatiq.middleware import AgeLimit, AsyncIO, Callbacks, CurrentMessage, Pipelines, ShutdownNotifications
+from flask import Flask
+
+from .app_context import AppContext
+from .retries import Retries
+from .time_limits import TimeLimits
+
+
+def default_middleware(app: Flask) -> list[Middleware]:
+    """The middleware of an app, in order: what the app adds comes after it."""
+    return [
+        AppContext(app),
+        AgeLimit(),
+        TimeLimits(),
+        ShutdownNotifications(),
+        CurrentMessage(),
+        AsyncIO(),
+        Callbacks(),
+        Pipelines(),
+        Retries(),
+    ]

@@ -1,0 +1,116 @@
+"""The threads of one queue."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+
+from ..delivery import Delivery
+from .executor import Ended
+
+#: Work that may wait in front of a thread, to hide the round trip that fetches more.
+AHEAD_S = 0.010
+#: Jobs a thread may have in front of it, however short they are.
+AHEAD_PER_THREAD = 16
+#: Below this a run time is noise.
+MIN_RUNTIME_S = 1e-6
+#: How much one more run counts in the average run time.
+SMOOTHING = 0.05
+
+
+class Pool:
+    """Runs one queue's deliveries, never more at a time than it has threads.
+
+    All methods but the threads' own loop belong to the pump's thread.
+
+    Args:
+        queue: its name.
+        threads: how many jobs run at a time.
+        run: what a thread does with a delivery.
+        report: where it puts the end of a run.
+    """
+
+    def __init__(
+        self, queue: str, threads: int, *, run: Callable[[Delivery], Ended], report: Callable[[Ended], None]
+    ) -> None:
+        self.queue = queue
+        self.threads = threads
+        self._run = run
+        self._report = report
+        self._inbox: SimpleQueue[Delivery | None] = SimpleQueue()
+        #: Handed out and not reported back.
+        self._outstanding = 0
+        self._runtime_s = float("inf")
+        self._workers = [
+            threading.Thread(target=self._work, name=f"fq-{queue}-{number}", daemon=True)
+            for number in range(1, threads + 1)
+        ]
+
+    def start(self) -> None:
+        """Start the threads."""
+        for worker in self._workers:
+            worker.start()
+
+    @property
+    def idle(self) -> int:
+        """Threads that have nothing to do."""
+        return max(0, self.threads - self._outstanding)
+
+    @property
+    def outstanding(self) -> int:
+        """Deliveries that are running or in a thread's hand."""
+        return self._outstanding
+
+    @property
+    def wanted(self) -> int:
+        """Jobs it could take now: idle threads, and a little ahead while its jobs are short."""
+        ahead = min(AHEAD_PER_THREAD, int(AHEAD_S / max(self._runtime_s, MIN_RUNTIME_S)))
+        return max(0, self.threads * (1 + ahead) - self._outstanding)
+
+    def give(self, delivery: Delivery) -> None:
+        """Hand a delivery to the threads."""
+        self._outstanding += 1
+        self._inbox.put(delivery)
+
+    def take_back(self) -> list[Delivery]:
+        """The deliveries that no thread has started, in order."""
+        returned = []
+        while True:
+            try:
+                delivery = self._inbox.get_nowait()
+            except Empty:
+                break
+            if delivery is not None:
+                returned.append(delivery)
+        self._outstanding -= len(returned)
+        return returned
+
+    def ended(self, runtime_s: float) -> None:
+        """Count a run that was reported."""
+        self._outstanding -= 1
+        is_first = self._runtime_s == float("inf")
+        self._runtime_s = runtime_s if is_first else self._runtime_s + (runtime_s - self._runtime_s) * SMOOTHING
+
+    def expect(self, runtime_s: float) -> None:
+        """Take the next jobs for at least so long."""
+        self._runtime_s = max(self._runtime_s, runtime_s)
+
+    def stop(self) -> None:
+        """Let the threads end after what they run now. Take back what is left first."""
+        for _ in self._workers:
+            self._inbox.put(None)
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the threads to end, for so long in all; whether they did."""
+        for worker in self._workers:
+            worker.join(timeout_s)
+        return not any(worker.is_alive() for worker in self._workers)
+
+    def _work(self) -> None:
+        while True:
+            delivery = self._inbox.get()
+            if delivery is None:
+                return
+            delivery.started = True
+            self._report(self._run(delivery))

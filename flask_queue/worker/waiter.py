@@ -1,0 +1,99 @@
+"""Blocks on wake-up markers, so that an idle worker neither polls nor is late."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from ..store.transitions import Transitions
+
+#: Longest block. Also the most that a marker costs which got lost with the worker that had popped it.
+BLOCK_S = 5
+#: The poke of a worker that died before it was read goes away by itself.
+_POKE_EXPIRY_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """The wait is over: a marker of `queue` was popped, or nothing came; the waiter listens to nothing now."""
+
+    queue: str | None = None
+    error: RedisError | None = None
+
+
+class Waiter:
+    """One thread and one connection that wait for a marker on any of some queues.
+
+    `listen` and `poke` belong to the pump's thread.
+
+    Args:
+        client: for this waiter alone; its socket time-out must exceed `BLOCK_S`.
+        worker: id of the worker; names the key by which its own pump ends a wait.
+        report: where a `Woken` goes.
+    """
+
+    def __init__(self, client: Redis, transitions: Transitions, worker: str, report: Callable[[Woken], None]) -> None:
+        self._client = client
+        self._transitions = transitions
+        self._worker = worker
+        self._report = report
+        self._requests: SimpleQueue[tuple[str, ...] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="fq-waiter", daemon=True)
+        #: What the thread waits for, as far as the pump knows; empty when it waits for nothing.
+        self._listening: frozenset[str] = frozenset()
+        self._is_poked = False
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread once it returns from its block; not waited for, as that may take the whole block."""
+        self._requests.put(None)
+
+    def listen(self, queues: Iterable[str], client: Redis) -> None:
+        """Wait for markers of these queues; a wait that leaves one of them out is ended first, through `client`."""
+        wanted = frozenset(queues)
+        if wanted <= self._listening or not wanted:
+            return
+        if self._listening:
+            self._poke(client)
+            return
+        self._listening = wanted
+        self._requests.put(tuple(sorted(wanted)))
+
+    def heard(self) -> None:
+        """Note that a `Woken` has arrived."""
+        self._listening = frozenset()
+        self._is_poked = False
+
+    def _poke(self, client: Redis) -> None:
+        if self._is_poked:
+            return
+        self._is_poked = True
+        key = self._poke_key(min(self._listening))
+        with client.pipeline(transaction=False) as pipeline:
+            pipeline.zadd(key, {"1": 0})
+            pipeline.expire(key, _POKE_EXPIRY_S)
+            pipeline.execute()
+
+    def _poke_key(self, queue: str) -> str:
+        return self._transitions.keys(queue)[f"poke:{self._worker}"]
+
+    def _run(self) -> None:
+        while (queues := self._requests.get()) is not None:
+            self._report(self._wait(queues))
+
+    def _wait(self, queues: tuple[str, ...]) -> Woken:
+        markers = {self._transitions.keys(queue)["wake"]: queue for queue in queues}
+        try:
+            popped: Any = self._client.bzpopmin([*markers, self._poke_key(queues[0])], timeout=BLOCK_S)
+        except RedisError as error:
+            return Woken(error=error)
+        return Woken(markers.get(popped[0].decode()) if popped else None)

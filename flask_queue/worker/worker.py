@@ -1,0 +1,145 @@
+"""A worker: its threads, from start to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from dramatiq import Broker, Middleware
+
+from ..broker import QueueBroker
+from .executor import Executor, Interrupted
+from .interrupts import Guards
+from .lane import Lane
+from .pool import Pool
+from .pump import Pump
+from .waiter import BLOCK_S, Waiter
+
+logger = logging.getLogger("flask_queue.worker")
+
+#: Longest time between signs of life, whatever the lease.
+MAX_BEAT_S = 5.0
+#: Signs of life in a lease: two may be lost before a worker is taken for dead.
+BEATS_PER_LEASE = 3
+#: Before the shutdown time is over, running jobs are interrupted this much earlier, so that they can be given back.
+INTERRUPT_BEFORE_S = 3.0
+#: What is left for the last round trip, and for the process to end.
+RESERVE_S = 1.0
+
+
+class Worker:
+    """Runs the jobs of some queues in this process: one pool of threads for each, one pump for all their I/O.
+
+    One at a time in a process, as with Dramatiq's own: some middleware keeps state of the process.
+
+    Args:
+        broker: of the app whose jobs it runs.
+        queues: name → threads; every other queue of the broker is left alone. None serves all, as configured, and those
+            that are declared later.
+        is_burst: end when nothing is waiting, active or due.
+    """
+
+    def __init__(self, broker: QueueBroker, queues: Mapping[str, int] | None = None, *, is_burst: bool = False) -> None:
+        self.broker = broker
+        self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._queues = queues
+        self._guards = Guards()
+        self._executor = Executor(broker, self._guards)
+        self._client = broker.store.make_client(broker.config.socket_timeout_s)
+        self._blocking_client = broker.store.make_client(broker.config.socket_timeout_s + BLOCK_S)
+        self._pump = Pump(
+            broker,
+            self._client,
+            self.id,
+            make_waiter=lambda report: Waiter(self._blocking_client, broker.store.transitions, self.id, report),
+            is_burst=is_burst,
+        )
+        self._thread = threading.Thread(target=self._pump.run, name="fq-pump", daemon=True)
+
+    def start(self) -> None:
+        """Start claiming and running jobs."""
+        self.broker.emit_before("worker_boot", self)
+        self._guards.start()
+        self.broker.add_middleware(_QueueWatcher(self))
+        self.broker.emit_after("worker_boot", self)
+        self._thread.start()
+        threads = ", ".join(f"{lane.queue}: {lane.pool.threads}" for lane in self._pump.lanes.values())
+        logger.info("Worker %s runs (%s).", self.id, threads or "no queue yet")
+
+    def stop(self, timeout_s: float | None = None) -> bool:
+        """Finish what runs, give the rest back, and end.
+
+        Args:
+            timeout_s: for all of it, QUEUE_SHUTDOWN_TIMEOUT_S by default. 3 s before its end, or halfway where that is
+                sooner, running jobs are interrupted and go back to their queues.
+
+        Returns: whether every job thread has ended.
+        """
+        limit_s = self.broker.config.shutdown_timeout_s if timeout_s is None else timeout_s
+        started_s = time.monotonic()
+        self.broker.emit_before("worker_shutdown", self)
+        grace_s = max(limit_s - INTERRUPT_BEFORE_S, limit_s / 2)
+        self._pump.inbox.put(lambda: self._pump.stop(max(grace_s, limit_s - RESERVE_S)))
+        self._thread.join(grace_s)
+        if self._thread.is_alive():
+            self._guards.interrupt_all(Interrupted)
+            self._thread.join(max(0.0, started_s + limit_s - time.monotonic()))
+        lanes = list(self._pump.lanes.values())
+        have_ended = not self._thread.is_alive() and all(lane.pool.join(0.1) for lane in lanes)
+        self._guards.stop()
+        self.broker.emit_after("worker_shutdown", self)
+        self._client.close()
+        logger.info("Worker %s has stopped.", self.id)
+        return have_ended
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for a burst to end; whether it has."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def pause(self) -> None:
+        """Stop claiming; what runs goes on. Takes effect before this returns."""
+        self._on_pump(self._pump.pause)
+
+    def resume(self) -> None:
+        """Claim again."""
+        self._on_pump(self._pump.resume)
+
+    def serve(self, queue: str) -> None:
+        """Start a pool for a queue, unless it is none of this worker's or has one."""
+        if queue in self._pump.lanes or (self._queues is not None and queue not in self._queues):
+            return
+        threads = self.broker.queues[queue].concurrency if self._queues is None else self._queues[queue]
+        pool = Pool(queue, threads, run=self._executor.run, report=self._pump.inbox.put)
+        pool.start()
+        beat_s = min(MAX_BEAT_S, self.broker.config.lease_s / BEATS_PER_LEASE)
+        lane = Lane(self.broker, pool, self.id, beat_s=beat_s)
+        if self._thread.is_alive():
+            self._pump.inbox.put(lambda: self._pump.add_lane(lane))
+        else:
+            self._pump.add_lane(lane)
+
+    def _on_pump(self, action: Callable[[], None]) -> None:
+        done = threading.Event()
+
+        def act() -> None:
+            action()
+            done.set()
+
+        self._pump.inbox.put(act)
+        done.wait()
+
+
+class _QueueWatcher(Middleware):
+    """Serves the queues that exist when it is added, and those that are declared later."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def after_declare_queue(self, broker: Broker, queue_name: str) -> None:
+        self._worker.serve(queue_name)
