@@ -13,21 +13,24 @@ local function held(id, text, number)
   late[#late + 1] = id
 end
 
--- The worker measured the run, this clock ends it: so the start is reckoned back from now.
+-- The worker measured the run, this clock ends it: so the start is reckoned back from now. A worker's clock that jumped
+-- must not leave a negative number: that record could not be read again, and the job would be lost.
 local function end_run(job, runtime, now)
-  job.runtime = tonumber(runtime)
+  job.runtime = math.max(0, math.min(tonumber(runtime), now))
   job.started = now - job.runtime
 end
 
 local function complete(index, count, now)
-  local ids, states, done = {}, {}, {}
+  local ids, states, done, settled = {}, {}, {}, {}
   for n = 1, count do
     ids[n] = ARGV[index + (n - 1) * 5]
   end
   for n, text in ipairs(redis.call('HMGET', state, unpack(ids))) do
     local at = index + (n - 1) * 5
-    local job = held(ids[n], text, ARGV[at + 1])
+    -- The records were all read before the first is written: a run that is settled twice here must not be listed twice.
+    local job = held(ids[n], not settled[ids[n]] and text, ARGV[at + 1])
     if job then
+      settled[ids[n]] = true
       end_run(job, ARGV[at + 2], now)
       if job.number ~= '1' then
         append_history(ids[n], job, 'completed', now, '')
