@@ -40,8 +40,8 @@ class Lane:
         self.reap_at_s = NEVER_S
         #: Ready jobs that the last reply left to others.
         self.left = 0
-        #: Claimed, and not known to be settled.
-        self._held: dict[tuple[str, int], Delivery] = {}
+        #: Claimed, and not known to be settled: local id and run number.
+        self._held: set[tuple[str, int]] = set()
         #: Of these, claimed ahead of idle threads and not reported as started.
         self._ahead: dict[tuple[str, int], Delivery] = {}
         self._in_hand_until_s = NEVER_S
@@ -98,7 +98,7 @@ class Lane:
     def apply(self, request: CycleRequest, reply: CycleReply) -> None:
         """Take in what a cycle brought."""
         for settlement in request.settlements:
-            self._held.pop((settlement.local_id, settlement.number), None)
+            self._held.discard((settlement.local_id, settlement.number))
         del self._pending[: len(request.settlements)]
         for local_id, number in request.started:
             self._ahead.pop((local_id, number), None)
@@ -113,11 +113,13 @@ class Lane:
     def take(self, claimed: Iterable[Claimed], *, idle: int) -> None:
         """Hand claimed jobs to the pool; the first `idle` find a thread waiting."""
         for position, job in enumerate(claimed):
-            delivery = self._delivery(job)
             key = (job.local_id, job.state.number)
-            if delivery is None or key in self._held:
+            if key in self._held:
                 continue
-            self._held[key] = delivery
+            self._held.add(key)
+            delivery = self._delivery(job)
+            if delivery is None:
+                continue
             if position >= idle:
                 self._ahead[key] = delivery
                 self._in_hand_until_s = time.monotonic() + IN_HAND_S
@@ -134,10 +136,9 @@ class Lane:
     def give_up(self) -> None:
         """Return what still runs, too: its thread could not be interrupted, and its own end will come too late."""
         settled = {(settlement.local_id, settlement.number) for settlement in self._pending}
-        for key, delivery in list(self._held.items()):
-            if key not in settled:
-                logger.warning("Job %s does not stop; it goes back to its queue.", delivery.job_id)
-                self._settle(delivery, GivenBack(), 0)
+        for local_id, number in self._held - settled:
+            logger.warning("Job %s:%s does not stop; it goes back to its queue.", self.queue, local_id)
+            self._pending.append(Settlement(local_id, number, 0, GivenBack()))
 
     def _settle(self, delivery: Delivery, outcome: Outcome, runtime_ms: int) -> None:
         self._pending.append(Settlement(delivery.local_id, delivery.number, runtime_ms, outcome))

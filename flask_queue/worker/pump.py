@@ -84,11 +84,14 @@ class Pump:
                 if self._outage is None or time.monotonic() >= self._outage.retry_at_s:
                     self._guarded(self._work)
             self._guarded(self._sign_off)
-            self._waiter.stop()
         except Exception:
             # A fault of ours. The leases of this worker run out, and others take its jobs back.
             self.has_failed = True
             logger.exception("The pump of worker %s has failed.", self._worker)
+        finally:
+            self._waiter.stop()
+            for lane in self.lanes.values():
+                lane.pool.stop()
 
     def add_lane(self, lane: Lane) -> None:
         """Serve one more queue."""
@@ -100,7 +103,6 @@ class Pump:
         self._stop_at_s = time.monotonic() + grace_s
         for lane in self.lanes.values():
             lane.give_back()
-            lane.pool.stop()
 
     def pause(self) -> None:
         """Claim nothing until `resume`."""

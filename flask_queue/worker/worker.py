@@ -102,6 +102,11 @@ class Worker:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it ended by a fault of its own, which is in the log."""
+        return self._pump.has_failed
+
     def pause(self) -> None:
         """Stop claiming; what runs goes on. Takes effect before this returns."""
         self._on_pump(self._pump.pause)
@@ -132,7 +137,8 @@ class Worker:
             done.set()
 
         self._pump.inbox.put(act)
-        done.wait()
+        while self._thread.is_alive() and not done.wait(0.1):
+            pass
 
 
 class _QueueWatcher(Middleware):
