@@ -13,6 +13,7 @@ from .errors import QueueError
 from .options import DEFAULTS, DispatchOptions, make_options
 from .payload import storable
 from .record import JobRecord
+from .store.queries import Queries
 
 if TYPE_CHECKING:
     from .delivery import Delivery
@@ -202,7 +203,8 @@ class Job:
     def record(self) -> JobRecord:
         """The job as the store has it now. Redis: one round trip."""
         run = self._running()
-        return run.broker.store.get(run.queue_name, run.local_id)  # type: ignore[attr-defined, no-any-return]
+        reads = Queries(run.broker.store, list(run.broker.queues), run.broker.max_retries_of)
+        return reads.get(run.queue_name, run.local_id)
 
     @property
     def cancelled(self) -> bool:
