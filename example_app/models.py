@@ -7,7 +7,7 @@ work that was done before, and `dispatch-missing` uses it to find work whose job
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import ForeignKey, UniqueConstraint
@@ -17,7 +17,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 class Base(DeclarativeBase):
     # Job ids are made of row ids (`welcome-7`), so SQLite must never give the id of a deleted row to a new one.
-    __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}
+    __table_args__: tuple[Any, ...] = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
 
@@ -63,7 +63,7 @@ class ContactImport(Base):
 
 class Contact(Base):
     __tablename__ = "contact"
-    __table_args__ = (UniqueConstraint("user_id", "email"), Base.__table_args__)
+    __table_args__ = (UniqueConstraint("user_id", "email"), *Base.__table_args__)
 
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     name: Mapped[str]

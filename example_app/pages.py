@@ -10,6 +10,8 @@ from werkzeug.exceptions import HTTPException
 from flask_queue import JobState, QueueUnavailable
 
 from . import security, work
+from .extensions import queue
+from .jobs.import_contacts import ImportContacts
 from .models import Upload, User, db
 from .services import accounts, contacts, files, thumbnails, webhooks
 from .services.errors import Invalid
@@ -51,6 +53,7 @@ def jobs() -> ResponseReturnValue:
         "jobs.html",
         user=user,
         records=records,
+        notes={record.id: queue.logs(record.id, limit=3) for record in records if record.name == ImportContacts.name},
         is_busy=any(record.state not in SETTLED for record in records),
         uploads=_finished_uploads(user),
         contact_count=contacts.count(user),
