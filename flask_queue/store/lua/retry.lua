@@ -23,6 +23,7 @@ local function retry(id)
   job.state, job.attempts, job.recoveries, job.due, job.started, job.finished, job.runtime = 'w', 0, 0, 0, 0, 0, 0
   redis.call('HSET', state, id, write_state(job))
   push(id, job.priority, false)
+  wake_worker()
   return before
 end
 
@@ -30,5 +31,4 @@ local reply = {}
 for index, id in ipairs(ARGV) do
   reply[index] = retry(id)
 end
-wake_worker()
 return reply
