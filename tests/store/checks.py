@@ -98,7 +98,7 @@ def snapshot(client: Client, keys: QueueKeys) -> Snapshot:
     logs = {name.split(":", 1)[1].encode() for name in names if name.startswith("logs:")}
     unknown = {name for name in names - KEYS if not name.startswith(("logs:", "id:", "active:"))}
     assert not unknown, f"nobody knows these keys: {unknown}"
-    with client.pipeline(transaction=True) as pipeline:
+    with client.pipeline(transaction=False) as pipeline:  # a full Redis 7 refuses even reads in a transaction
         pipeline.hgetall(keys["state"])
         pipeline.hkeys(keys["jobs"])
         pipeline.hgetall(keys["attempts"])

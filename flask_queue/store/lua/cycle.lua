@@ -21,6 +21,10 @@ local tag, worker, want, idle = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(AR
 -- @include promote
 -- @include claim
 
+-- At maxmemory Redis refuses a script whose first write could need memory, and runs one whose first write cannot. So this
+-- changes nothing, and lets workers settle, keep their leases and make room while dispatches are refused.
+redis.call('ZREM', workers, '')
+
 local now = now_ms()
 redis.call('ZADD', workers, string.format('%.0f', now), worker)
 
