@@ -38,8 +38,9 @@ class Mailbox:
         return sorted(self.folder.glob("*.eml"))
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        recipient = re.sub(r"[^\w.@+-]", "_", envelope.rcpt_tos[0])
-        path = self.folder / f"{len(self.mails()) + 1:04d}-{recipient}.eml"
+        recipient = re.sub(r"[^\w.@+-]", "_", envelope.rcpt_tos[0])[:100]
+        number = max((int(mail.name.partition("-")[0]) for mail in self.mails()), default=0) + 1
+        path = self.folder / f"{number:04d}-{recipient}.eml"
         path.write_bytes(envelope.original_content or b"")
         if self._announce:
             print(f"mail for {recipient}: {path}", flush=True)

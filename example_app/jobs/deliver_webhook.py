@@ -10,5 +10,5 @@ class DeliverWebhook(Job):
     timeout_s = 30
     fail_on = (Gone, webhooks.DeliveryRefused)
 
-    def handle(self, delivery_id: int) -> int:
-        return webhooks.deliver(delivery_id)
+    def handle(self, delivery_id: int) -> None:
+        webhooks.deliver(delivery_id)

@@ -37,8 +37,8 @@ def announce(user: User, event: str) -> Delivery:
     return delivery
 
 
-def deliver(delivery_id: int) -> int:
-    """Post an event to the partner; returns the status of the answer.
+def deliver(delivery_id: int) -> None:
+    """Post an event to the partner, once.
 
     A crash between the answer and our COMMIT posts it again. `Webhook-Id` is then the same, for the partner to see that
     it knows this one.
@@ -46,19 +46,19 @@ def deliver(delivery_id: int) -> int:
     delivery = db.session.get(Delivery, delivery_id)
     if delivery is None:
         raise Gone("delivery", delivery_id)
-    status = _post(f"delivery-{delivery.id}", {"event": delivery.event, "user_id": delivery.user_id})
+    if delivery.delivered_at is not None:
+        return
+    _post(f"delivery-{delivery.id}", {"event": delivery.event, "user_id": delivery.user_id})
     delivery.delivered_at = now()
     db.session.commit()
-    return status
 
 
-def _post(webhook_id: str, body: dict[str, object]) -> int:
+def _post(webhook_id: str, body: dict[str, object]) -> None:
     url = current_app.config["WEBHOOK_URL"]
     headers = {"Content-Type": "application/json", "Webhook-Id": webhook_id}
     request = Request(url, data=json.dumps(body).encode(), headers=headers, method="POST")
     try:
-        with urlopen(request, timeout=TIMEOUT_S) as answer:
-            return int(answer.status)
+        urlopen(request, timeout=TIMEOUT_S).close()
     except HTTPError as error:
         with error:
             message = f"{url} answered {error.code} {error.reason}"
