@@ -91,7 +91,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the whole suite on the built wheel, and measure coverage. Arguments go to pytest."""
-    install_once(session, *DEPENDENCIES, *TESTED_EXTRAS, *group("test"))
+    install_once(session, *DEPENDENCIES, *TESTED_EXTRAS, *group("test", "types"))
     install_wheel(session)
     data = location(session) / "coverage" / "data"
     session.env["COVERAGE_FILE"] = str(data)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,9 +39,12 @@ def require(name: str) -> str:
 
 
 def find(name: str) -> str | None:
-    """Return the path of the program that `name` stands for, or None."""
+    """Return the path of the program that `name` stands for, or None.
+
+    Programs of the environment that runs the tests are found before the machine's.
+    """
     finder = FINDERS.get(name)
-    return finder() if finder else shutil.which(name)
+    return finder() if finder else shutil.which(name, path=Path(sys.executable).parent) or shutil.which(name)
 
 
 def closing_line(skip_reasons: list[str]) -> str | None:
