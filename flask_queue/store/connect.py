@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from redis import Connection, ConnectionPool, Redis, SSLConnection, UnixDomainSocketConnection
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from ..errors import ConfigError, QueueUnavailable
@@ -55,7 +56,11 @@ class _EmbeddedConnection(UnixDomainSocketConnection):
         self._resolve = resolve
 
     def _connect(self) -> Any:
-        self.path = self._resolve()
+        try:
+            self.path = self._resolve()
+        except QueueUnavailable as error:
+            # The client's kind of error: whoever waits until Redis is back waits for this server as well.
+            raise RedisConnectionError(str(error)) from error
         return super()._connect()  # type: ignore[no-untyped-call]
 
 
@@ -70,6 +75,8 @@ def translate_errors(client: Redis, *, job_id: str | None = None) -> Iterator[No
 
 def explain(client: Redis, error: Exception) -> str:
     """One line: where Redis was looked for, what it said, what to do."""
+    if isinstance(error.__cause__, QueueUnavailable):
+        return str(error.__cause__)
     where = address(client)
     reason = str(error).strip().rstrip(".").splitlines()[0] if str(error).strip() else type(error).__name__
     if isinstance(error, AuthenticationError) or "NOAUTH" in reason or "WRONGPASS" in reason:

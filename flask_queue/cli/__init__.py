@@ -1,0 +1,13 @@
+"""The command line: `flask queue …`.
+
+Flask imports this for every `flask` command of every app that is near: what is heavy is imported by the commands.
+"""
+
+from __future__ import annotations
+
+from . import work as _work
+from .group import queue_cli
+
+__all__ = ["queue_cli"]
+
+_COMMANDS = (_work,)

@@ -1,0 +1,157 @@
+"""`flask queue work`: the workers of one process, from start to a graceful or a quick end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from queue import SimpleQueue
+from threading import Thread
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+from flask import Flask
+from flask.cli import ScriptInfo, pass_script_info
+from flask.logging import default_handler
+from redis.exceptions import RedisError
+
+from ..current import broker_of
+from ..environment import whole
+from ..errors import UnknownQueue
+from .group import queue_cli
+from .text import printable
+
+if TYPE_CHECKING:
+    from ..broker import QueueBroker
+    from ..worker import Worker
+
+logger = logging.getLogger("flask_queue.worker")
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+#: Signals so close together are one: `timeout` and others send it to the process and, at once, to its group.
+SAME_SIGNAL_S = 0.1
+
+
+@queue_cli.command("work", with_appcontext=False)
+@click.option("--queues", metavar="A,B", help="Serve these queues only.")
+@click.option("--concurrency", "threads", metavar="QUEUE=N", multiple=True, help="Threads of a queue; repeatable.")
+@click.option("--burst", is_flag=True, help="End when nothing is waiting, active or due.")
+@pass_script_info
+def work(info: ScriptInfo, queues: str | None, threads: tuple[str, ...], burst: bool) -> None:
+    """Run the jobs of the app's queues.
+
+    SIGTERM or Ctrl-C: running jobs get the time to finish, the rest goes back; a second one ends at once.
+    """
+    news: SimpleQueue[str] = SimpleQueue()
+    app = info.load_app()
+    broker = broker_of(app)
+    served = _served(broker, queues, threads)
+    _set_up_logging(app)
+    _listen_to_signals(news, broker.config.shutdown_timeout_s)
+    # Imported late: other commands do without.
+    from ..worker import Worker
+
+    _check_embedded(broker)
+    broker.boot_process()
+    worker = Worker(broker, served, is_burst=burst)
+    worker.start()
+    Thread(target=_report_end, args=(worker, news), name="fq-end", daemon=True).start()
+    if cause := news.get():
+        logger.info("%s", cause)
+    _end(worker)
+
+
+def _served(broker: QueueBroker, queues: str | None, threads: Iterable[str]) -> Mapping[str, int] | None:
+    """The queues to serve and their threads; None for all, as configured, and those that are declared later."""
+    changes = dict(_change(option) for option in threads)
+    if queues is None and not changes:
+        return None
+    names = list(broker.queues) if queues is None else queues.replace(",", " ").split()
+    if not names:
+        raise click.BadParameter("name at least one queue", param_hint="--queues")
+    for name in [*names, *changes]:
+        if name not in broker.queues:
+            raise UnknownQueue(name, list(broker.queues))
+    if unserved := [name for name in changes if name not in names]:
+        raise click.BadParameter(f"{unserved[0]} is not among --queues", param_hint="--concurrency")
+    return {name: changes.get(name, broker.queues[name].concurrency) for name in names}
+
+
+def _change(option: str) -> tuple[str, int]:
+    name, _, number = option.rpartition("=")
+    try:
+        return name.strip(), whole(1)(number)
+    except ValueError as error:
+        reason = f"{option!r}: give a queue and its threads, as in emails=8 ({error})"
+        raise click.BadParameter(reason, param_hint="--concurrency") from None
+
+
+def _set_up_logging(app: Flask) -> None:
+    """Log to standard error, unless the app has set logging up itself."""
+    if logging.getLogger().handlers:
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Printable("%(asctime)s %(levelname)-7s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("dramatiq").setLevel(logging.WARNING)
+    # Flask's own handler, there since the app first logged something, would print those lines twice.
+    app.logger.removeHandler(default_handler)
+
+
+class _Printable(logging.Formatter):
+    """Errors of jobs are logged, and may quote what users have sent."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def _listen_to_signals(news: SimpleQueue[str], limit_s: float) -> None:
+    """Put the first signal into `news`; the second ends the process."""
+    first_s: list[float] = []
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        name, now_s = signal.Signals(number).name, time.monotonic()
+        if first_s and now_s - first_s[0] < SAME_SIGNAL_S:
+            return
+        if first_s:
+            # Not through logging: the first signal's log line may hold its lock.
+            os.write(2, f"{name} again: ending at once; other workers take over what was running.\n".encode())
+            os._exit(1)
+        first_s.append(now_s)
+        news.put(f"{name}: finishing what runs, in at most {limit_s:g} s; once more to end at once.")
+
+    for number in STOP_SIGNALS:
+        signal.signal(number, on_signal)
+
+
+def _check_embedded(broker: QueueBroker) -> None:
+    """Start an embedded server, which tells what no waiting will put right; a server of its own is waited for.
+
+    Raises:
+        ConfigError: its folder can't be used, or there is no server program.
+    """
+    if broker.config.redis_url.startswith("embedded:"):
+        with suppress(RedisError):
+            broker.store.client.ping()
+
+
+def _report_end(worker: Worker, news: SimpleQueue[str]) -> None:
+    worker.join()
+    news.put("")
+
+
+def _end(worker: Worker) -> None:
+    """Stop the worker, and the process with it."""
+    have_ended = worker.stop()
+    status = 1 if worker.has_failed else 0
+    if not have_ended:
+        logger.warning("Some job threads do not end; they are left behind.")
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(status)
+    sys.exit(status)
