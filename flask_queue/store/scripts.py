@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any, TypeAlias
 
 from redis import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 from .keys import QueueKeys
 
@@ -41,11 +41,12 @@ class Call:
     #: The worker whose `active` set the script means by that name.
     worker: str = ""
 
-    def command(self) -> list[Argument]:
-        """The Redis command that runs it."""
+    def command(self, *, whole: bool = False) -> list[Argument]:
+        """The Redis command that runs it: by its digest, or `whole`, for a server that does not know it yet."""
+        how: list[Argument] = ["EVAL", self.script.text] if whole else ["EVALSHA", self.script.digest]
         names = self.script.keys
         keys = [self.keys[f"active:{self.worker}" if name == "active" else name] for name in names]
-        return ["EVALSHA", self.script.digest, len(keys), *keys, *self.args]
+        return [*how, len(keys), *keys, *self.args]
 
 
 @cache
@@ -65,31 +66,34 @@ def load(name: str) -> Script:
 
 
 def run(client: Redis, call: Call) -> Any:
-    """Run one script. Redis: one round trip, two more where the server does not know the script yet."""
-    command = call.command()
+    """Run one script. Redis: one round trip, one more where the server does not know the script yet."""
     try:
-        return client.execute_command(*command)
+        return client.execute_command(*call.command())
     except NoScriptError:
-        client.script_load(call.script.text)
-        return client.execute_command(*command)
+        return client.execute_command(*call.command(whole=True))
 
 
 def run_all(client: Redis, calls: Sequence[Call]) -> list[Any]:
-    """Run scripts in one pipelined round trip; each is a transition of its own. Replies may be exceptions."""
+    """Run scripts in one pipelined round trip; each is a transition of its own.
+
+    Returns: a reply for each call, in order, or the error with which Redis answered it.
+    """
     if len(calls) == 1:
-        return [run(client, calls[0])]
-    replies = _pipeline(client, calls)
+        try:
+            return [run(client, calls[0])]
+        except ResponseError as error:
+            return [error]
+    replies = _pipeline(client, [call.command() for call in calls])
     unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
     if unknown:
-        for script in {calls[index].script for index in unknown}:
-            client.script_load(script.text)
-        for index, reply in zip(unknown, _pipeline(client, [calls[index] for index in unknown]), strict=True):
+        commands = [calls[index].command(whole=True) for index in unknown]
+        for index, reply in zip(unknown, _pipeline(client, commands), strict=True):
             replies[index] = reply
     return replies
 
 
-def _pipeline(client: Redis, calls: Sequence[Call]) -> list[Any]:
+def _pipeline(client: Redis, commands: Sequence[Sequence[Argument]]) -> list[Any]:
     with client.pipeline(transaction=False) as pipeline:
-        for call in calls:
-            pipeline.execute_command(*call.command())
+        for command in commands:
+            pipeline.execute_command(*command)
         return pipeline.execute(raise_on_error=False)
