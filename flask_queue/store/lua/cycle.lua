@@ -2,7 +2,8 @@
 -- KEYS: jobs state waiting prioritized delayed active workers completed failed cancelled attempts progress wake meta
 -- ARGV: tag, worker, want (jobs to claim, at most 256), idle (threads without work), keep_completed, keep_completed_ms,
 --       keep_failed, keep_failed_ms; how many prefetched jobs have started since, then id, number of each;
---       then the settled as in includes/settle.lua, at most 256 in all
+--       then how many completed, and of each what includes/complete.lua reads; how many others, and of each what
+--       includes/settle.lua reads; at most 256 in all
 -- Returns: now (Unix ms), how many are left ready, next due time (Unix ms, 0 none), oldest beat of a worker (Unix ms),
 --       jobs this worker holds now, ids whose settling came too late, claimed jobs (id, state record, message of each, flat)
 local tag, worker, want, idle = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -17,6 +18,10 @@ local tag, worker, want, idle = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(AR
 -- @include history
 -- @include finish
 -- @include missing
+-- @include fence
+-- @include end_run
+-- @include start
+-- @include complete
 -- @include settle
 -- @include promote
 -- @include claim
@@ -28,17 +33,8 @@ redis.call('ZREM', workers, '')
 local now = now_ms()
 redis.call('ZADD', workers, string.format('%.0f', now), worker)
 
-local at = 10
-for _ = 1, tonumber(ARGV[9]) do
-  local id, number = ARGV[at], ARGV[at + 1]
-  local job = held(id, redis.call('HGET', state, id), number)
-  if job then
-    job.started = now
-    redis.call('HSET', state, id, write_state(job))
-  end
-  at = at + 2
-end
-
+start_claimed(10, tonumber(ARGV[9]), now)
+local at = 10 + 2 * ARGV[9]
 local completed_count = tonumber(ARGV[at])
 if completed_count > 0 then
   complete(at + 1, completed_count, now)

@@ -4,13 +4,14 @@
 --       due ('' now, '+ms' after now, 'ms' Unix time), priority, nonce ('-' where we made the id)
 -- Returns: now (Unix ms), then for each job that existed: its position from 0, state record, message, attempts, progress.
 --       A repeat of the same call (same nonce) counts as stored: the caller re-sent what it had not heard of.
+local tag = ARGV[1]
 -- @include now
 -- @include state
 -- @include push
 -- @include wake
 -- @include postpone
+-- @include recall
 
-local tag = ARGV[1]
 local now = now_ms()
 local reply = {string.format('%.0f', now)}
 local pushed = false
@@ -23,21 +24,9 @@ local function due_time(due)
   return moment > now and moment or 0
 end
 
--- The state record and message of a job that has this id already.
-local function existing(id, nonce)
-  local text = redis.call('HGET', state, id)
-  if text then
-    return text, redis.call('HGET', jobs, id) or ''
-  end
-  local remembered = nonce ~= '-' and redis.call('GET', tag .. ':id:' .. id)
-  if remembered then
-    return string.match(remembered, '^([^\n]*)\n(.*)$')
-  end
-end
-
 for at = 2, #ARGV, 5 do
   local id, message, due, priority, nonce = unpack(ARGV, at, at + 4)
-  local text, other = existing(id, nonce)
+  local text, found = recall(id, nonce)
   if not text then
     due = due_time(due)
     redis.call('HSET', jobs, id, message)
@@ -52,7 +41,7 @@ for at = 2, #ARGV, 5 do
     end
   elseif nonce == '-' or read_state(text).nonce ~= nonce then
     local index = #reply
-    reply[index + 1], reply[index + 2], reply[index + 3] = (at - 2) / 5, text, other
+    reply[index + 1], reply[index + 2], reply[index + 3] = (at - 2) / 5, text, found
     reply[index + 4] = redis.call('HGET', attempts, id) or ''
     reply[index + 5] = redis.call('HGET', progress, id) or ''
   end
