@@ -176,7 +176,9 @@ class Transitions:
 
     def leave(self, client: Redis, queues: Sequence[str], worker: str) -> None:
         """Sign a worker off that has nothing left. Redis: leave.lua for each queue, one round trip."""
-        run_all(client, [Call(load("leave"), self.keys(queue), [worker], worker) for queue in queues])
+        for reply in run_all(client, [Call(load("leave"), self.keys(queue), [worker], worker) for queue in queues]):
+            if isinstance(reply, RedisError):
+                raise reply
 
     def retry(self, client: Redis, queue: str, local_ids: Sequence[str]) -> list[str]:
         """Put up to 256 failed or cancelled jobs back to waiting.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from redis.exceptions import ResponseError
 
 from flask_queue.outcome import Completed, Failed, GivenBack, Released
 from tests.store.driver import ERROR, LEASE_MS, Driver
@@ -213,6 +214,18 @@ def test_a_worker_that_leaves_jobs_behind_keeps_its_lease(queue: Driver) -> None
     queue.transitions.leave(queue.client, ["q"], "w1")
     lose(queue)
     assert queue.state("a").state == "w"
+
+
+@pytest.mark.parametrize("others", [[], ["other"]])
+def test_a_worker_that_cannot_leave_is_told(queue: Driver, others: list[str]) -> None:
+    """An error of any queue is raised, after all of them were tried."""
+    queue.client.set(queue.keys["workers"], "not a zset")
+    for name in others:
+        Driver(queue.client, name).cycle("w1")
+    with pytest.raises(ResponseError):
+        queue.transitions.leave(queue.client, ["q", *others], "w1")
+    queue.client.delete(queue.keys["workers"])
+    assert not queue.client.keys("*")
 
 
 def test_queues_are_reaped_apart(queue: Driver) -> None:
