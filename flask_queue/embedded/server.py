@@ -24,7 +24,7 @@ from .place import SOCKET, make_private, socket_path_of
 LOG = "server.log"
 #: Bytes. A log over this starts anew; the one before is kept beside it.
 MAX_LOG_BYTES = 1_000_000
-#: Seconds that a server may take to answer. A small one needs 0.2 s; more for a long append-only file.
+#: Seconds that a server may take to answer. Well under one, unless the append-only file is long.
 START_TIMEOUT_S = 10.0
 #: Seconds between two looks while waiting.
 POLL_S = 0.01
@@ -88,7 +88,7 @@ class EmbeddedServer:
             QueueUnavailable: the server can't be started, or didn't answer in time.
         """
         deadline = time.monotonic() + timeout_s
-        if not self._mutex.acquire(timeout=timeout_s):
+        if not self._mutex.acquire(timeout=max(0, timeout_s)):
             raise self._unavailable("another thread is still starting it")
         try:
             self._take_share(deadline)
@@ -132,7 +132,7 @@ class EmbeddedServer:
             if state is State.ABSENT and self._take_server_lock():
                 try:
                     if has_started:  # and the lock is free again: keeper and server are gone
-                        raise self._unavailable(f"it ended at once, saying: {self._last_words()}")
+                        raise self._unavailable(f"it ended while starting, with the words: {self._last_words()}")
                     self._start_keeper()
                     has_started = True
                 finally:

@@ -6,10 +6,12 @@ import os
 import shutil
 import signal
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import redis
 
 from flask_queue.embedded import EmbeddedServer, binary, place
 from tests.embedded.processes import is_locked, keeper_pid
@@ -31,7 +33,7 @@ def server(folder: Path) -> Iterator[EmbeddedServer]:
     server = EmbeddedServer(folder)
     yield server
     server.close()
-    if is_locked(folder / "server.lock"):
+    with suppress(redis.ConnectionError, ValueError, ProcessLookupError):  # it is gone already, or goes right now
         os.kill(keeper_pid(server), signal.SIGTERM)  # rather than wait until it notices by itself
     wait_until(lambda: not is_locked(folder / "server.lock"), what="the server is gone")
 

@@ -43,7 +43,7 @@ from redis.retry import Retry
 from flask_queue.embedded import EmbeddedServer
 server = EmbeddedServer(Path(sys.argv[1]))
 visits = 0
-ends_at = time.monotonic() + 4
+ends_at = time.monotonic() + 3
 while time.monotonic() < ends_at:
     server.ensure()
     with redis.Redis(unix_socket_path=str(server.socket_path), retry=Retry(NoBackoff(), 0)) as client:

@@ -109,9 +109,11 @@ def answering(path: Path, answers: list[bytes]) -> Iterator[list[bytes]]:
         listener.listen()
         thread = threading.Thread(target=serve, args=[listener])
         thread.start()
-        yield left
-        with socket.socket(socket.AF_UNIX) as last, suppress(ConnectionError):
-            last.connect(str(path))
-            last.shutdown(socket.SHUT_WR)
-            thread.join(5)
+        try:
+            yield left
+        finally:
+            with socket.socket(socket.AF_UNIX) as last, suppress(ConnectionError):
+                last.connect(str(path))
+                last.shutdown(socket.SHUT_WR)
+                thread.join(5)
     path.unlink()
