@@ -9,6 +9,7 @@ from unittest.mock import patch
 import pytest
 
 from example_app import create_app
+from example_app.demo.mailbox import Mailbox
 from example_app.models import db
 from example_app.services import accounts
 
@@ -73,3 +74,11 @@ def online(make_app: MakeApp, redis_url: str) -> FlaskClient:
 def offline(app: Flask) -> FlaskClient:
     """A browser, and an application without a Redis."""
     return app.test_client()
+
+
+@pytest.fixture
+def mailbox(app: Flask, tmp_path: Path) -> Iterator[Mailbox]:
+    """A mail server that the application sends to."""
+    with Mailbox(tmp_path / "mails", announce=False) as mailbox:
+        app.config["MAIL_PORT"] = mailbox.port
+        yield mailbox

@@ -8,26 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from example_app.demo.mailbox import Mailbox
 from example_app.models import db
 from example_app.services import accounts, mailer
 from example_app.services.errors import Gone, Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from flask import Flask
 
+    from example_app.demo.mailbox import Mailbox
     from example_app.models import User
-
-
-@pytest.fixture
-def mailbox(app: Flask, tmp_path: Path) -> Iterator[Mailbox]:
-    """A mail server that the application sends to."""
-    with Mailbox(tmp_path / "mails", announce=False) as mailbox:
-        app.config["MAIL_PORT"] = mailbox.port
-        yield mailbox
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a" * 81, "two\nlines"])
