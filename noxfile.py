@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -69,11 +70,9 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "layers", "tests"]
 
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
-#: What a user gets who installs the package alone, and what the extras add. Hiredis is left to `minimums`, so that
-#: both of the client's parsers are tested.
+#: What a user gets who installs the package alone, and what all extras add.
 DEPENDENCIES: list[str] = PROJECT["project"]["dependencies"]
-EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
-TESTED_EXTRAS = [*EXTRAS["embedded"], *EXTRAS["prometheus"], *EXTRAS["reload"]]
+EXTRAS = list(chain.from_iterable(PROJECT["project"]["optional-dependencies"].values()))
 
 
 @nox.session
@@ -91,7 +90,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the whole suite on the built wheel, and measure coverage. Arguments go to pytest."""
-    install_once(session, *DEPENDENCIES, *TESTED_EXTRAS, *group("test", "types"))
+    install_once(session, *DEPENDENCIES, *EXTRAS, *group("test", "types"))
     install_wheel(session)
     data = location(session) / "coverage" / "data"
     session.env["COVERAGE_FILE"] = str(data)
@@ -106,7 +105,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def slow(session: nox.Session) -> None:
     """Run the tests that are too long for every run. Arguments go to pytest."""
-    install_once(session, *DEPENDENCIES, *TESTED_EXTRAS, *group("test"))
+    install_once(session, *DEPENDENCIES, *EXTRAS, *group("test"))
     install_wheel(session)
     run_pytest(session, "python", "-m", "pytest", "-m", "slow")
 
@@ -116,7 +115,7 @@ def minimums(session: nox.Session) -> None:
     """Run the suite with the lowest versions that pyproject.toml allows. Arguments go to pytest."""
     install_once(session, "uv")
     uv = ("uv", "pip", "install", "--quiet")
-    session.run_install(*uv, "--resolution=lowest-direct", *DEPENDENCIES, *TESTED_EXTRAS, *EXTRAS["fast"])
+    session.run_install(*uv, "--resolution=lowest-direct", *DEPENDENCIES, *EXTRAS)
     session.run_install(*uv, *group("test"))
     install_wheel(session)
     session.run("uv", "pip", "list")
@@ -134,7 +133,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types of package, example and tests with mypy and, as users' editors do, with pyright."""
-    install_once(session, *DEPENDENCIES, *TESTED_EXTRAS, *group("test", "types"), "nox")
+    install_once(session, *DEPENDENCIES, *EXTRAS, *group("test", "types"), "nox")
     session.run("mypy")
     session.run("pyright")
 
