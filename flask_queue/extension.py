@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, overload
-from urllib.parse import urlsplit
 from weakref import WeakSet
 
 from dramatiq import Middleware
@@ -20,6 +20,7 @@ from .job import Job
 from .middleware import default_middleware
 from .monitor import Monitor
 from .record import JobRecord, JobState, Page
+from .redis_url import parse_redis_url
 from .registry import check_jobs, declare
 from .store.connect import Resolve
 from .store.store import Store
@@ -211,19 +212,16 @@ def _make_store(app: Flask, config: Config) -> Store:
         prefix=config.prefix,
         dispatch_timeout_s=config.dispatch_timeout_s,
         socket_timeout_s=config.socket_timeout_s,
-        resolve=_embedded(app, config.redis_url),
+        embed=partial(_embed, Path(app.instance_path)),
     )
 
 
-def _embedded(app: Flask, url: str) -> Resolve | None:
+def _embed(instance: Path, url: str) -> Resolve:
     """Starts and finds the server of an `embedded://` address; its folder is relative to the instance folder."""
-    parts = urlsplit(url)
-    if parts.scheme != "embedded":
-        return None
     # Imported only where configured: most apps have a server of their own.
     from .embedded import EmbeddedServer
 
-    server = EmbeddedServer(Path(app.instance_path) / (parts.netloc + parts.path))
+    server = EmbeddedServer(instance / parse_redis_url(url).path)
 
     def resolve() -> str:
         server.ensure()

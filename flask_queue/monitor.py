@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from .broker import QueueBroker
 from .errors import JobNotFound, JobStateError, UnknownQueue
 from .record import JobRecord, JobState, Page
-from .store.keys import full_id, split_id
+from .store.keys import LOCAL_ID, full_id, split_id
 from .store.queries import LISTED, Queries
 from .store.state import STATES
 from .store.transitions import BATCH
@@ -119,6 +119,8 @@ class Monitor:
     def _resolve(self, job_id: str) -> tuple[str, str]:
         """Queue and local id; a bare local id is looked for in all queues."""
         queue, local_id = split_id(job_id)
+        if not LOCAL_ID.fullmatch(local_id):
+            raise JobNotFound(job_id, "An id reads <queue>:<local id>.")
         if queue:
             if queue not in self._broker.queues:
                 raise JobNotFound(job_id, f"There is no queue {queue!r}; ids read <queue>:<local id>.")

@@ -5,9 +5,10 @@ Flask imports this for every `flask` command of every app that is near: what is 
 
 from __future__ import annotations
 
-from . import work as _work
+from . import act, read, work
 from .group import queue_cli
 
 __all__ = ["queue_cli"]
 
-_COMMANDS = (_work,)
+#: Importing a module adds its commands.
+_COMMANDS = (act, read, work)

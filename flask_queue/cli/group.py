@@ -26,10 +26,11 @@ class QueueGroup(AppGroup):
         except UnknownQueue as error:
             raise click.UsageError(one_line(str(error))) from None
         except QueueError as error:
-            raise click.ClickException(_explain(error)) from None
+            raise click.ClickException(explain(error)) from None
 
 
-def _explain(error: QueueError) -> str:
+def explain(error: QueueError) -> str:
+    """The error on one line, safe to show."""
     if isinstance(error, ConfigError):
         faults = error.faults
         listed = faults if len(faults) == 1 else [f"({number}) {fault}" for number, fault in enumerate(faults, 1)]

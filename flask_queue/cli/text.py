@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+import click
+
 
 def printable(text: str) -> str:
     r"""The text with everything that is no visible character written as an escape, `\x1b`; line breaks stay."""
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() or char == "\n" else _escape(char) for char in text)
+    return "".join(char if _is_safe(char) else _escape(char) for char in text)
 
 
-def one_line(text: str) -> str:
-    """The text on one line, safe to show."""
-    return printable(" ".join(text.split()))
+def one_line(text: str, limit: int | None = None) -> str:
+    """The text on one line, safe to show, cut after `limit` characters."""
+    line = printable(" ".join(text.split()))
+    return line if limit is None or len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def show(text: str) -> None:
+    """Print text; what the terminal's encoding lacks is escaped."""
+    encoding = sys.stdout.encoding or "utf-8"
+    click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str | int]]) -> str:
+    """Aligned columns, numbers to the right."""
+    cells = [tuple(header), *rows]
+    widths = [max(len(str(cell)) for cell in column) for column in zip(*cells, strict=True)]
+    are_numbers = [isinstance(cell, int) for cell in cells[-1]]
+    lines = []
+    for row in cells:
+        padded = [
+            str(cell).rjust(width) if is_number else str(cell).ljust(width)
+            for cell, width, is_number in zip(row, widths, are_numbers, strict=True)
+        ]
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def _is_safe(char: str) -> bool:
+    return char.isprintable() or char == "\n" or unicodedata.category(char) == "Zs"
 
 
 def _escape(char: str) -> str:

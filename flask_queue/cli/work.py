@@ -22,7 +22,8 @@ from redis.exceptions import RedisError
 
 from ..current import broker_of
 from ..environment import whole
-from ..errors import UnknownQueue
+from ..errors import QueueError, UnknownQueue
+from . import beacon
 from .group import queue_cli
 from .text import printable
 
@@ -50,6 +51,7 @@ def work(info: ScriptInfo, queues: str | None, threads: tuple[str, ...], burst: 
     news: SimpleQueue[str] = SimpleQueue()
     app = info.load_app()
     broker = broker_of(app)
+    _refuse_another_server(broker, app.instance_path)
     served = _served(broker, queues, threads)
     _set_up_logging(app)
     _listen_to_signals(news, broker.config.shutdown_timeout_s)
@@ -64,6 +66,19 @@ def work(info: ScriptInfo, queues: str | None, threads: tuple[str, ...], burst: 
     if cause := news.get():
         logger.info("%s", cause)
     _end(worker)
+
+
+def _refuse_another_server(broker: QueueBroker, instance: str) -> None:
+    """With nothing configured, the other commands use the server of a running `dev`: a worker elsewhere would be lost.
+
+    Raises:
+        QueueError: it would be.
+    """
+    if not broker.config.redis_configured and (address := beacon.find(instance)):
+        raise QueueError(
+            f"No server is configured, and a running `flask queue dev` uses {address}: set QUEUE_REDIS_URL, to "
+            f"{address} or to the server that you want."
+        )
 
 
 def _served(broker: QueueBroker, queues: str | None, threads: Iterable[str]) -> Mapping[str, int] | None:
@@ -135,7 +150,7 @@ def _check_embedded(broker: QueueBroker) -> None:
     Raises:
         ConfigError: its folder can't be used, or there is no server program.
     """
-    if broker.config.redis_url.startswith("embedded:"):
+    if broker.store.is_embedded:
         with suppress(RedisError):
             broker.store.client.ping()
 

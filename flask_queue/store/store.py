@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from ..errors import QueueUnavailable
+from ..redis_url import parse_redis_url
 from .connect import Resolve, explain, make_client, translate_errors
 from .keys import full_id
 from .records import RawJob
@@ -29,7 +30,7 @@ class Store:
         prefix: of all keys.
         dispatch_timeout_s: one deadline for a dispatch.
         socket_timeout_s: for connecting and for each reply of any other call.
-        resolve: finds, and starts, an embedded server.
+        embed: makes what finds, and starts, the server of an `embedded://` address.
     """
 
     def __init__(
@@ -39,18 +40,36 @@ class Store:
         prefix: str,
         dispatch_timeout_s: float,
         socket_timeout_s: float,
-        resolve: Resolve | None = None,
+        embed: Callable[[str], Resolve] | None = None,
     ) -> None:
-        self._url = url
-        self._resolve = resolve
+        self.url = url
+        self._resolve = embed(url) if embed and self.is_embedded else None
+        self._embed = embed
+        self._prefix = prefix
         self._dispatch_timeout_s = dispatch_timeout_s
+        self._socket_timeout_s = socket_timeout_s
         self.transitions = Transitions(prefix)
         self.client = self.make_client(socket_timeout_s)
         self._dispatch_client = self.make_client(dispatch_timeout_s * _TIMEOUT_EACH)
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether its server is one that users start themselves."""
+        return parse_redis_url(self.url).kind == "embedded"
+
+    def at(self, url: str) -> Store:
+        """A store of the same settings on another server."""
+        return Store(
+            url,
+            prefix=self._prefix,
+            dispatch_timeout_s=self._dispatch_timeout_s,
+            socket_timeout_s=self._socket_timeout_s,
+            embed=self._embed,
+        )
+
     def make_client(self, timeout_s: float) -> Redis:
         """One more client for the same server, with a pool of its own."""
-        return make_client(self._url, timeout_s=timeout_s, resolve=self._resolve)
+        return make_client(self.url, timeout_s=timeout_s, resolve=self._resolve)
 
     def enqueue(self, queue: str, entries: Sequence[NewEntry]) -> tuple[int, dict[int, RawJob]]:
         """Store up to 256 jobs of one queue, as `Transitions.enqueue`.

@@ -1,0 +1,108 @@
+"""Commands that change something: dispatch, retry."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from ..broker import QueueBroker
+from ..dispatch import dispatch as send
+from ..errors import QueueError, QueueUnavailable
+from ..job import Job
+from ..options import make_options
+from .group import explain, queue_cli
+from .reach import monitor, reachable_broker, words
+from .read import as_json_option
+from .records import as_data, hide_secrets, to_json
+from .text import one_line, show
+
+
+@queue_cli.command()
+@click.argument("name")
+@click.argument("payload", metavar="JSON")
+@click.option("--delay-s", type=float, help="Seconds until it may run.")
+@as_json_option
+def dispatch(name: str, payload: str, delay_s: float | None, as_json: bool) -> None:
+    """Send a job with the payload JSON, an object with the arguments by name; - reads it from standard input."""
+    arguments = _read_payload(payload)
+    try:
+        options = make_options(delay_s=delay_s)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--delay-s") from None
+    broker = reachable_broker()
+    try:
+        record = send(_job_named(broker, name), (), arguments, options)
+    except QueueUnavailable as error:
+        raise QueueError(f"{error} The job may have been stored, as {error.job_id}.") from None
+    show(to_json(as_data(hide_secrets(record, words()))) if as_json else record.id)
+
+
+@queue_cli.command()
+@click.argument("job_ids", metavar="ID…", nargs=-1)
+@click.option("--all", "is_all", is_flag=True, help="All failed jobs.")
+@click.option("--queue", help="With --all: only jobs of this queue.")
+@click.option("--name", help="With --all: only jobs of this name.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def retry(job_ids: tuple[str, ...], is_all: bool, queue: str | None, name: str | None, yes: bool) -> None:
+    """Put failed or cancelled jobs back to waiting, with all their attempts."""
+    if bool(job_ids) == is_all:
+        raise click.UsageError("Name jobs by their ids, or give --all.")
+    if not is_all and (queue or name):
+        raise click.UsageError("--queue and --name go with --all.")
+    if is_all:
+        _retry_all(queue, name, yes)
+    else:
+        _retry_each(job_ids)
+
+
+def _retry_all(queue: str | None, name: str | None, yes: bool) -> None:
+    jobs = monitor()
+    if not yes and sys.stdin.isatty():
+        which = " ".join(["all failed", *([name] if name else []), "jobs", *([f"of {queue}"] if queue else [])])
+        click.confirm(f"Retry {one_line(which)}?", abort=True)
+    count = jobs.retry_all(queue, name)
+    show(f"{count} {'job' if count == 1 else 'jobs'} retried")
+
+
+def _retry_each(job_ids: tuple[str, ...]) -> None:
+    """Retry those that can be; the others are told one by one, and make the command fail."""
+    jobs, has_failed = monitor(), False
+    for job_id in job_ids:
+        try:
+            record = jobs.retry(job_id)
+        except QueueUnavailable:
+            raise
+        except QueueError as error:
+            has_failed = True
+            click.echo(f"Error: {explain(error)}", err=True)
+        else:
+            show(f"{record.id} {record.state}")
+    if has_failed:
+        sys.exit(1)
+
+
+def _read_payload(text: str) -> dict[str, Any]:
+    source = sys.stdin.read() if text == "-" else text
+    try:
+        payload = json.loads(source)
+    except (ValueError, RecursionError) as error:
+        reason = "it is too deep" if isinstance(error, RecursionError) else error
+        raise click.BadParameter(f"this is no valid JSON: {reason}", param_hint="JSON") from None
+    if not isinstance(payload, dict):
+        raise click.BadParameter('give an object with the arguments by name, as in {"user_id": 7}', param_hint="JSON")
+    return payload
+
+
+def _job_named(broker: QueueBroker, name: str) -> type[Job]:
+    """The Job class of this name."""
+    actor = broker.actors.get(name)
+    job: type[Job] | None = getattr(actor, "job_class", None)
+    if job is not None:
+        return job
+    if actor is not None:
+        raise QueueError(f"{one_line(name)} is a plain actor, not a Job class: send it from code, with its send().")
+    names = [known for known, other in broker.actors.items() if hasattr(other, "job_class")]
+    raise QueueError(f"No job named {name!r} is registered with this app (registered: {', '.join(sorted(names))}).")

@@ -1,0 +1,73 @@
+"""Commands that look: status, jobs, show, logs."""
+
+from __future__ import annotations
+
+import click
+
+from ..record import JobState
+from .group import queue_cli
+from .reach import monitor, words
+from .records import as_data, hide_secrets, listing, page, to_json
+from .text import printable, show, table
+
+STATES = [state.value for state in JobState]
+#: Records are read into memory before the first is shown.
+MOST = 10_000
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@queue_cli.command()
+@as_json_option
+def status(as_json: bool) -> None:
+    """Show how many jobs each queue has in each state."""
+    counts = monitor().counts()
+    if as_json:
+        show(to_json(counts))
+        return
+    rows: list[list[str | int]] = [[queue, *map(states.__getitem__, STATES)] for queue, states in counts.items()]
+    show(table(["QUEUE", *map(str.upper, STATES)], rows))
+
+
+@queue_cli.command()
+@click.option("--state", type=click.Choice(STATES), help="Only jobs in this state.")
+@click.option("--queue", help="Only jobs of this queue.")
+@click.option("--name", help="Only jobs of this name.")
+@click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="How many at most.")
+@click.option("--cursor", help="Go on where a listing before ended.")
+@as_json_option
+def jobs(state: str | None, queue: str | None, name: str | None, limit: int, cursor: str | None, as_json: bool) -> None:
+    """List jobs: finished ones newest first, others as they will run."""
+    try:
+        found = monitor().jobs(state=state, queue=queue, name=name, limit=limit, cursor=cursor)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--cursor") from None
+    records = [hide_secrets(record, words()) for record in found.records]
+    if as_json:
+        show(to_json([as_data(record) for record in records]))
+    else:
+        show(listing(records) if records else "No such jobs.")
+    if found.next_cursor:
+        click.echo(f"There are more: --cursor {found.next_cursor}", err=True)
+
+
+@queue_cli.command("show")
+@click.argument("job_id", metavar="ID")
+@as_json_option
+def show_job(job_id: str, as_json: bool) -> None:
+    """Show one job: payload, times, runs, error."""
+    record = hide_secrets(monitor().get(job_id), words())
+    show(to_json(as_data(record)) if as_json else page(record))
+
+
+@queue_cli.command()
+@click.argument("job_id", metavar="ID")
+@as_json_option
+def logs(job_id: str, as_json: bool) -> None:
+    """Print what a job has logged, oldest line first."""
+    lines = monitor().logs(job_id)
+    if as_json:
+        show(to_json(lines))
+        return
+    for line in lines:
+        show(printable(line))

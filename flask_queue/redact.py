@@ -1,0 +1,49 @@
+"""Hides the values of keys that name secrets, wherever payloads are shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+#: Stands for a value that is not shown.
+HIDDEN = "•••"
+
+
+def redact(value: Any, words: Iterable[str]) -> Any:
+    """A copy of JSON data in which the values of secret keys are replaced, at any depth.
+
+    Args:
+        value: of JSON's types.
+        words: as in QUEUE_REDACT. A key is secret if parts of it, side by side, make up a word: `api_key` hides
+            `API_KEY`, `apiKey` and `user-api-key`; `card` hides `card2`, but not `discard`.
+    """
+    return _redact(value, _pattern(tuple(words)))
+
+
+def _redact(value: Any, secret: re.Pattern[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: HIDDEN if secret.search(_parts(key)) else _redact(item, secret) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redact(item, secret) for item in value]
+    return value
+
+
+@cache
+def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
+    """Matches the parts of secret keys; a key may have one part where a word has two, and the other way round."""
+    letters = [_parts(word).replace("_", "") for word in words]
+    alternatives = "|".join("_?".join(map(re.escape, word)) for word in letters if word) or "(?!)"
+    return re.compile(f"(?:^|_)(?:{alternatives})(?:_|$)")
+
+
+def _parts(key: str) -> str:
+    """A name in whatever style as lower-case parts with `_` between them: `userApiKey2` → `user_api_key_2`."""
+    marked = ""
+    for before, char, after in zip(f"_{key}", key, f"{key[1:]}_", strict=False):
+        starts_word = char.isupper() and (before.islower() or (before.isupper() and after.islower()))
+        if starts_word or before.isdigit() != char.isdigit():
+            marked += "_"
+        marked += char
+    return re.sub(r"[\W_]+", "_", marked.casefold()).strip("_")
