@@ -251,6 +251,7 @@ class Pump:
 
     def _sign_off(self) -> None:
         if self._outage is None:
+            self._waiter.leave(self._client)
             self._transitions.leave(self._client, list(self.lanes), self._worker)
 
     def _spare_the_living(self) -> None:

@@ -17,6 +17,8 @@ from ..store.transitions import Transitions
 BLOCK_S = 5
 #: The poke of a worker that died before it was read goes away by itself.
 _POKE_EXPIRY_S = 60
+#: A poke ends the wait at once; where Redis is away there is nothing to wait for.
+_LAST_WORDS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,13 @@ class Waiter:
     def stop(self) -> None:
         """End the thread once it returns from its block; not waited for, as that may take the whole block."""
         self._requests.put(None)
+
+    def leave(self, client: Redis) -> None:
+        """End wait and thread now, through `client`, so that no marker goes to a worker that is gone."""
+        self.stop()
+        if self._listening:
+            self._poke(client)
+        self._thread.join(_LAST_WORDS_S)
 
     def listen(self, queues: Iterable[str], client: Redis) -> None:
         """Wait for markers of these queues; a wait that leaves one of them out is ended first, through `client`."""

@@ -71,6 +71,17 @@ def test_a_worker_without_threads_passes_the_marker_on(queue: Driver) -> None:
     assert queue.take_marker()
 
 
+@pytest.mark.parametrize("due", ["", "+60000"])
+def test_a_worker_that_leaves_passes_the_marker_on(queue: Driver, due: str) -> None:
+    """It may have taken it at the last moment; without jobs nobody needs one."""
+    queue.transitions.leave(queue.client, [queue.queue], "w2")
+    assert not queue.take_marker()
+    queue.add("a", due=due)
+    queue.take_marker()
+    queue.transitions.leave(queue.client, [queue.queue], "w2")
+    assert queue.take_marker()
+
+
 @pytest.mark.parametrize("outcome", [Released(), Retried(0, ERROR)])
 def test_a_job_that_waits_again_wakes(queue: Driver, outcome: Outcome) -> None:
     """Its own worker may have no thread for it."""
