@@ -1,0 +1,43 @@
+"""The app that worker processes of these tests run: `flask --app tests.worker.app queue work`."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from flask import Flask
+
+from flask_queue import FlaskQueue, Job, Queue
+
+
+def write(line: str) -> None:
+    """Append a line to the journal, whole and at once, whatever happens to this process next."""
+    journal = os.open(os.environ["JOURNAL"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(journal, f"{line}\n".encode())
+    os.close(journal)
+
+
+class Journaled(Job):
+    """Says when it starts and ends."""
+
+    def handle(self, number: int, seconds: float = 0) -> None:
+        write(f"start {number} {os.getpid()}")
+        time.sleep(seconds)
+        write(f"end {number} {os.getpid()}")
+
+
+class Punctual(Job):
+    """Its record says how long it waited."""
+
+    def handle(self) -> None:
+        pass
+
+
+queue = FlaskQueue(queues=[Queue("default", concurrency=4)], jobs=[Journaled, Punctual])
+
+
+def create_app() -> Flask:
+    """Where Redis is, and the rest, comes from the environment."""
+    app = Flask("worker_tests")
+    queue.init_app(app)
+    return app
