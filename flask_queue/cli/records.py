@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from ..record import Attempt, JobRecord
 from ..redact import redact
-from .text import one_line, printable, table
+from .text import one_line, printable, stdout_encoding, table
 from .times import absolute, duration, relative
 
 #: What JSON leaves as it is and a terminal may obey: controls, and marks that change the order of text.
@@ -37,7 +36,7 @@ def as_data(record: JobRecord) -> dict[str, Any]:
 
 def to_json(value: Any, *, indent: int | None = 2) -> str:
     """JSON text with datetimes in ISO 8601, safe to show."""
-    is_unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    is_unicode = stdout_encoding().lower().startswith("utf")
     text = json.dumps(value, indent=indent, ensure_ascii=not is_unicode, default=_plain)
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 

@@ -24,8 +24,13 @@ def one_line(text: str, limit: int | None = None) -> str:
 
 def show(text: str) -> None:
     """Print text; what the terminal's encoding lacks is escaped."""
-    encoding = sys.stdout.encoding or "utf-8"
+    encoding = stdout_encoding()
     click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def stdout_encoding() -> str:
+    """The encoding of what is printed; there is none where standard output is closed."""
+    return getattr(sys.stdout, "encoding", None) or "utf-8"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str | int]]) -> str:

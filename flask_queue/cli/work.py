@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
-import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -25,6 +22,7 @@ from ..environment import whole
 from ..errors import QueueError, UnknownQueue
 from . import beacon
 from .group import queue_cli
+from .stopping import on_stop
 from .text import printable
 
 if TYPE_CHECKING:
@@ -32,10 +30,6 @@ if TYPE_CHECKING:
     from ..worker import Worker
 
 logger = logging.getLogger("flask_queue.worker")
-
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-#: Signals so close together are one: `timeout` and others send it to the process and, at once, to its group.
-SAME_SIGNAL_S = 0.1
 
 
 @queue_cli.command("work", with_appcontext=False)
@@ -54,7 +48,7 @@ def work(info: ScriptInfo, queues: str | None, threads: tuple[str, ...], burst: 
     _refuse_another_server(broker, app.instance_path)
     served = _served(broker, queues, threads)
     _set_up_logging(app)
-    _listen_to_signals(news, broker.config.shutdown_timeout_s)
+    on_stop(news.put, _give_up)
     # Imported late: other commands do without.
     from ..worker import Worker
 
@@ -63,8 +57,9 @@ def work(info: ScriptInfo, queues: str | None, threads: tuple[str, ...], burst: 
     worker = Worker(broker, served, is_burst=burst)
     worker.start()
     Thread(target=_report_end, args=(worker, news), name="fq-end", daemon=True).start()
-    if cause := news.get():
-        logger.info("%s", cause)
+    if name := news.get():
+        limit_s = broker.config.shutdown_timeout_s
+        logger.info("%s: finishing what runs, in at most %g s; once more to end at once.", name, limit_s)
     _end(worker)
 
 
@@ -125,23 +120,10 @@ class _Printable(logging.Formatter):
         return printable(super().format(record))
 
 
-def _listen_to_signals(news: SimpleQueue[str], limit_s: float) -> None:
-    """Put the first signal into `news`; the second ends the process."""
-    first_s: list[float] = []
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        name, now_s = signal.Signals(number).name, time.monotonic()
-        if first_s and now_s - first_s[0] < SAME_SIGNAL_S:
-            return
-        if first_s:
-            # Not through logging: the first signal's log line may hold its lock.
-            os.write(2, f"{name} again: ending at once; other workers take over what was running.\n".encode())
-            os._exit(1)
-        first_s.append(now_s)
-        news.put(f"{name}: finishing what runs, in at most {limit_s:g} s; once more to end at once.")
-
-    for number in STOP_SIGNALS:
-        signal.signal(number, on_signal)
+def _give_up(name: str) -> None:
+    # Not through logging: the line about the first signal may be under way and hold its lock.
+    os.write(2, f"{name} again: ending at once; other workers take over what was running.\n".encode())
+    os._exit(1)
 
 
 def _check_embedded(broker: QueueBroker) -> None:
