@@ -65,9 +65,11 @@ def test_a_frozen_server_hangs_until_thawed(kind: Kind) -> None:
 
 
 def test_a_server_that_cannot_start_says_why(kind: Kind) -> None:
-    """A wrong setting fails at once, with the server's own words."""
-    with pytest.raises(AssertionError, match="no-such-setting"):
-        RedisServer(kind=kind, options={"no-such-setting": "1"}).start()
+    """A wrong setting fails at once, with the server's own words, and leaves no folder."""
+    server = RedisServer(kind=kind, options={"no-such-setting": "1"})
+    with pytest.raises(AssertionError, match="no-such-setting"), server:
+        pytest.fail("it started")
+    assert not server.folder.exists()
 
 
 def test_the_shared_server_is_empty(redis_url: str, redis_client: redis.Redis) -> None:
