@@ -13,6 +13,7 @@ from dramatiq import actor as make_actor
 from .broker import QueueBroker
 from .current import current_broker
 from .errors import JobNotRegistered
+from .message import BoundActor
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -66,7 +67,13 @@ class QueueActor(Generic[P, R]):
 
     def declare(self, broker: QueueBroker) -> None:
         """Make it an actor of a broker."""
-        make_actor(broker=broker, actor_name=self.actor_name, queue_name=self.queue_name, **self.options)(self.fn)
+        make_actor(
+            broker=broker,
+            actor_class=BoundActor,
+            actor_name=self.actor_name,
+            queue_name=self.queue_name,
+            **self.options,
+        )(self.fn)
 
     def _actor(self) -> Actor[P, R]:
         actor = current_broker().actors.get(self.actor_name)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from dramatiq import Actor
 from dramatiq.asyncio import async_to_sync
 
 from .config import parse_backoff
@@ -16,6 +15,7 @@ from .dispatch import signature_of
 from .environment import number, seconds, whole
 from .errors import QueueError
 from .job import Job
+from .message import BoundActor
 from .options import MAX_PRIORITY, MIN_PRIORITY
 from .payload import check_payload
 from .retry import RetryPolicy
@@ -39,7 +39,7 @@ _CHECKS: Mapping[str, Callable[[Any], object]] = {
 }
 
 
-class JobActor(Actor[Any, Any]):
+class JobActor(BoundActor[Any, Any]):
     """A Job class as an actor: a call makes an instance for the current run, and runs its `handle`."""
 
     def __init__(self, job_class: type[Job], broker: QueueBroker) -> None:
@@ -88,7 +88,7 @@ def declare(broker: QueueBroker, job_class: type[Job]) -> JobActor:
     return actor if isinstance(actor, JobActor) else JobActor(job_class, broker)
 
 
-def check_jobs(jobs: Iterable[object], *, queues: Collection[str], actors: Mapping[str, Actor[Any, Any]]) -> list[str]:
+def check_jobs(jobs: Iterable[object], *, queues: Collection[str], actors: Mapping[str, object]) -> list[str]:
     """Everything that is wrong with Job classes that are about to be registered.
 
     Args:
