@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote
 
 Kind = Literal["single", "unix", "sentinel", "cluster", "embedded"]
 
@@ -57,10 +57,7 @@ def parse_redis_url(url: str) -> RedisUrl:
     Raises:
         ValueError: it is none of the forms above. The message never shows the address, which may hold a password.
     """
-    try:
-        parts = urlsplit(url.strip())
-    except ValueError:
-        raise ValueError(f"the host is malformed; {QUOTING}") from None
+    parts = _split(url.strip())
     tls = parts.scheme.startswith("rediss")
     kind = KINDS.get(parts.scheme.replace("rediss", "redis", 1))
     if kind is None or "://" not in url:
@@ -85,6 +82,14 @@ def url_of_parts(host: str, port: int, *, username: str | None, password: str | 
         login += ":" + quote(password, safe="")
     host = f"[{host}]" if ":" in host else host
     return f"redis://{login}{'@' if login else ''}{host}:{port}/{db}"
+
+
+def _split(url: str) -> SplitResult:
+    """As `urlsplit`, which in some releases of Python refuses an IPv6 address in a list of hosts."""
+    scheme, separator, rest = url.partition("://")
+    rest, _, query = rest.partition("?")
+    netloc, slash, path = rest.partition("/")
+    return SplitResult(scheme.lower() if separator else "", netloc, slash + path, query, "")
 
 
 def _server(kind: Kind, tls: bool, parts: SplitResult) -> RedisUrl:

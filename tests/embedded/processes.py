@@ -16,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 import flask_queue
+from tests.needs import require
 from tests.support import wait_until
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def keeper_pid(server: EmbeddedServer) -> int:
 
 
 def ps(field: str, pid: int) -> str:
-    return subprocess.run(["ps", "-o", f"{field}=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    command = [require("ps"), "-ww", "-o", f"{field}=", "-p", str(pid)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def is_alive(pid: int) -> bool:
