@@ -1,0 +1,245 @@
+"""What a queue should be: the rules of the transitions once more, in plain Python, for property tests.
+
+Knows nothing of Redis. Times come from the replies, so that both sides use the same clock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from flask_queue.outcome import Cancelled, Completed, Failed, GivenBack, Outcome, Released, Retried
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from flask_queue.store.transitions import NewEntry, Retention, Settlement
+
+#: The due time of a delayed job that time has not reached.
+NEVER_MS = 10**15
+
+
+@dataclass
+class Job:
+    """One job."""
+
+    local_id: str
+    nonce: str
+    priority: int
+    state: str = "w"
+    attempts: int = 0
+    number: int = 0
+    recoveries: int = 0
+    worker: str = "-"
+    started_ms: int = 0
+    finished_ms: int = 0
+    due_ms: int = 0
+    history: list[tuple[int, str]] = field(default_factory=list)
+
+    def ran(self, outcome: str) -> None:
+        """Write the newest run down."""
+        self.history.append((self.number, outcome))
+
+
+@dataclass
+class QueueModel:
+    """One queue. Each method is a transition and returns what its reply should say."""
+
+    jobs: dict[str, Job] = field(default_factory=dict)
+    #: Priority → ids, next to run first. Level 0 may list a job that is not waiting: a tombstone.
+    levels: dict[int, list[str]] = field(default_factory=dict)
+    completed: list[str] = field(default_factory=list)
+    remembered: set[str] = field(default_factory=set)
+    #: Jobs that have log lines.
+    logged: set[str] = field(default_factory=set)
+    #: Worker → its beat.
+    beats: dict[str, int] = field(default_factory=dict)
+    #: A marker must be there: something woke, and nobody took it since.
+    marked: bool = False
+
+    def enqueue(self, entries: Sequence[NewEntry]) -> list[int]:
+        """Return the positions of those that existed."""
+        existing = []
+        for position, entry in enumerate(entries):
+            chosen = entry.nonce != "-"
+            if entry.local_id in self.jobs or (chosen and entry.local_id in self.remembered):
+                job = self.jobs.get(entry.local_id)
+                if not (chosen and job and job.nonce == entry.nonce):
+                    existing.append(position)
+                continue
+            job = self.jobs[entry.local_id] = Job(entry.local_id, entry.nonce, entry.priority)
+            if entry.due:
+                self._delay(job)
+            else:
+                self._push(job)
+                self.marked = True
+        return existing
+
+    def start(self, worker: str, started: Iterable[tuple[str, int]], now_ms: int) -> list[str]:
+        """Return the ids of those that the worker does not hold."""
+        late = []
+        for local_id, number in started:
+            job = self._held(worker, local_id, number)
+            if job is None:
+                late.append(local_id)
+            else:
+                job.started_ms = now_ms
+        return late
+
+    def settle(self, worker: str, settlements: Sequence[Settlement], now_ms: int) -> list[str]:
+        """Return the ids of those that came too late. Completed ones are settled first, those given back last."""
+        late = []
+        given_back = [each for each in settlements if isinstance(each.outcome, GivenBack)]
+        completed = [each for each in settlements if isinstance(each.outcome, Completed)]
+        others = [each for each in settlements if each not in completed and each not in given_back]
+        for settlement in [*completed, *others, *reversed(given_back)]:
+            job = self._held(worker, settlement.local_id, settlement.number)
+            if job is None:
+                late.append(settlement.local_id)
+            else:
+                self._end(job, settlement.outcome, now_ms)
+        return late
+
+    def trim(self, keep: Retention, now_ms: int) -> None:
+        """Forget the oldest finished jobs beyond either limit."""
+        for state, count, age_ms in (
+            ("c", keep.completed, keep.completed_ms),
+            ("f", keep.failed, keep.failed_ms),
+            ("x", keep.failed, keep.failed_ms),
+        ):
+            ids = self.completed if state == "c" else self.ids(state)
+            expired = sum(self.jobs[local_id].finished_ms <= now_ms - age_ms for local_id in ids)
+            for local_id in ids[: max(len(ids) - count, expired, 0)]:
+                self._forget(local_id)
+
+    def promote(self, now_ms: int) -> None:
+        """Let due jobs wait, in the order of their times."""
+        due = [job for job in self.jobs.values() if job.state == "d" and job.due_ms <= now_ms]
+        for job in sorted(due, key=lambda job: (job.due_ms, job.local_id)):
+            self._push(job)
+
+    def claim(self, worker: str, want: int, idle: int, now_ms: int) -> list[tuple[str, int]]:
+        """Return id and run number of each claimed job, in order."""
+        claimed: list[tuple[str, int]] = []
+        for level in sorted(self.levels, reverse=True):
+            while want and self.levels[level]:
+                want -= 1
+                job = self.jobs.get(self.levels[level].pop(0))
+                if job is None or job.state != "w":
+                    continue
+                job.state, job.worker, job.number = "a", worker, job.number + 1
+                job.started_ms = now_ms if len(claimed) < idle else 0
+                claimed.append((job.local_id, job.number))
+        if self.listed():
+            self.marked = True
+        return claimed
+
+    def reap(self, lease_ms: int, max_recoveries: int, now_ms: int) -> tuple[list[str], list[str]]:
+        """Return the ids that came back and those given up; their order at the front is left to `adopt`."""
+        dead = sorted((beat, worker) for worker, beat in self.beats.items() if beat <= now_ms - lease_ms)
+        if not dead:
+            return [], []
+        worker = dead[0][1]
+        recovered, given_up = [], []
+        for job in sorted(self.held(worker), key=lambda job: -job.started_ms):
+            job.recoveries += job.started_ms > 0
+            if job.started_ms and job.recoveries > max_recoveries:
+                job.ran("failed")
+                job.state, job.finished_ms = "f", now_ms
+                given_up.append(job.local_id)
+                continue
+            if job.started_ms:
+                job.ran("lost")
+            self._push(job, front=True)
+            recovered.append(job.local_id)
+        del self.beats[worker]
+        self.marked = True
+        return recovered, given_up
+
+    def retry(self, local_ids: Iterable[str]) -> list[str]:
+        """Return the states before."""
+        before = []
+        for local_id in local_ids:
+            job = self.jobs.get(local_id)
+            before.append(job.state if job else "")
+            if job and job.state in "fx":
+                job.attempts = job.recoveries = 0
+                self._push(job)
+                self.marked = True
+        return before
+
+    def cancel_waiting(self, local_id: str, now_ms: int) -> None:
+        """Leave its entry as a tombstone."""
+        self.jobs[local_id].state, self.jobs[local_id].finished_ms = "x", now_ms
+
+    def held(self, worker: str) -> list[Job]:
+        """The jobs that a worker has."""
+        return [job for job in self.jobs.values() if (job.state, job.worker) == ("a", worker)]
+
+    def ids(self, state: str) -> list[str]:
+        """The ids in a state, the earliest finished or due first."""
+        jobs = (job for job in self.jobs.values() if job.state == state)
+        return [job.local_id for job in sorted(jobs, key=lambda job: (job.finished_ms, job.local_id))]
+
+    def is_waiting(self, local_id: str) -> bool:
+        """Whether an entry of a level is a job that waits, and no tombstone."""
+        return local_id in self.jobs and self.jobs[local_id].state == "w"
+
+    def listed(self) -> int:
+        """How many entries the levels have, tombstones included."""
+        return sum(map(len, self.levels.values()))
+
+    def adopt(self, level: int, actual: list[str], front: Iterable[str]) -> None:
+        """Take the order of equally early starts from Redis: any is right, if the reaped jobs are at the front."""
+        ours = self.levels.get(level, [])
+        mine = [local_id for local_id in front if self.jobs[local_id].priority == level]
+        assert Counter(actual[: len(mine)]) == Counter(mine), f"{actual} should begin with {mine}"
+        assert actual[len(mine) :] == ours[len(mine) :], f"{actual} should go on like {ours}"
+        self.levels[level] = list(actual)
+
+    def _held(self, worker: str, local_id: str, number: int) -> Job | None:
+        job = self.jobs.get(local_id)
+        return job if job and (job.state, job.worker, job.number) == ("a", worker, number) else None
+
+    def _end(self, job: Job, outcome: Outcome, now_ms: int) -> None:
+        job.finished_ms = 0
+        match outcome:
+            case Completed():
+                if job.number > 1:
+                    job.ran("completed")
+                job.attempts += 1
+                job.state, job.finished_ms = "c", now_ms
+                self.completed.append(job.local_id)
+            case Retried(delay_ms):
+                job.ran("retried")
+                job.attempts += 1
+                self._delay(job) if delay_ms else self._push(job)
+            case Failed():
+                job.ran("failed")
+                job.attempts += 1
+                job.state, job.finished_ms = "f", now_ms
+            case Released(delay_ms):
+                job.ran("released")
+                self._delay(job) if delay_ms else self._push(job)
+            case Cancelled():
+                job.ran("cancelled")
+                job.state, job.finished_ms = "x", now_ms
+            case GivenBack():
+                self._push(job, front=True)
+
+    def _push(self, job: Job, *, front: bool = False) -> None:
+        job.state, job.started_ms, job.finished_ms = "w", 0, 0
+        level = self.levels.setdefault(job.priority, [])
+        level.insert(0 if front else len(level), job.local_id)
+
+    def _delay(self, job: Job) -> None:
+        job.state, job.due_ms, job.finished_ms = "d", NEVER_MS, 0
+
+    def _forget(self, local_id: str) -> None:
+        job = self.jobs.pop(local_id)
+        self.logged.discard(local_id)
+        if job.state == "c":
+            self.completed = [other for other in self.completed if other != local_id]
+        if job.nonce != "-":
+            self.remembered.add(local_id)

@@ -1,0 +1,326 @@
+"""Random transitions with random crashes between them: whatever happens, no job is lost, doubled or run again.
+
+Two queues, three workers. After each step Redis must hold what the model says, and be whole by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from flask_queue.outcome import Cancelled, Completed, Failed, GivenBack, Outcome, Released, Retried
+from flask_queue.store.transitions import CycleReply, CycleRequest, NewEntry, Retention, Settlement
+from tests.store.checks import Client, Snapshot, check_snapshot, snapshot
+from tests.store.driver import DAY_MS, ERROR, LEASE_MS, MESSAGE, Driver
+from tests.store.model import QueueModel
+
+QUEUES = ("q1", "q2")
+SLOTS = (0, 1, 2)
+#: Ids that callers choose, each always with the same priority; those that we make come on top.
+CHOSEN = {"e0": 0, "e1": 0, "e2": 0, "e3": 2, "e4": -1}
+KEEP_ALL = Retention(99, DAY_MS, 99, DAY_MS)
+RETENTION = [KEEP_ALL, KEEP_ALL, KEEP_ALL, Retention(2, DAY_MS, 1, DAY_MS), Retention(0, DAY_MS, 99, 0)]
+
+queues = st.sampled_from(QUEUES)
+slots = st.sampled_from(SLOTS)
+endings: list[Outcome | None] = [
+    *(Completed(), Failed(ERROR), Retried(0, ERROR), Released(), GivenBack(), None, Completed(), Cancelled()),
+    *(Retried(9**9, ERROR), Failed(ERROR), GivenBack(), None, Released(9**9)),
+]
+new_jobs = st.lists(
+    st.tuples(
+        st.sampled_from(["", "", "", *CHOSEN]),
+        st.sampled_from([0, 0, 0, 1, 1, -1]),
+        st.sampled_from(["", "", "", "+99999999"]),
+    ),
+    min_size=2,
+    max_size=6,
+)
+
+
+@dataclass
+class Worker:
+    """What a worker process knows."""
+
+    name: str
+    #: Queue and id → number of the run that it has, and whether it said that it started.
+    runs: dict[tuple[str, str], tuple[int, bool]] = field(default_factory=dict)
+
+    def of(self, queue: str) -> dict[str, tuple[int, bool]]:
+        """Its runs of one queue."""
+        return {local_id: run for (name, local_id), run in self.runs.items() if name == queue}
+
+
+class Store(RuleBasedStateMachine):
+    """Drives Redis and the model side by side."""
+
+    client: ClassVar[Client]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.client.flushall()
+        client = self.client
+        self.drivers = {name: Driver(client, name) for name in QUEUES}
+        self.models = {name: QueueModel() for name in QUEUES}
+        self.workers = {slot: Worker(f"w{slot}") for slot in SLOTS}
+        self.counter = 0
+
+    def count(self) -> int:
+        """A number that was not used yet."""
+        self.counter += 1
+        return self.counter
+
+    @initialize(jobs=new_jobs)
+    def begin(self, jobs: list[tuple[str, int, str]]) -> None:
+        """Both queues have jobs from the start."""
+        for queue in QUEUES:
+            self.enqueue(queue, jobs, is_heard=True)
+
+    @rule(queue=queues, jobs=new_jobs, is_heard=st.booleans())
+    def enqueue(self, queue: str, jobs: list[tuple[str, int, str]], is_heard: bool) -> None:
+        """Store jobs; a caller that did not hear the answer sends the same once more, and stores nothing by it."""
+        entries = []
+        for chosen, priority, due in jobs:
+            nonce = f"n{self.count()}" if chosen else "-"
+            local_id = chosen or f"j{self.count()}"
+            entries.append(NewEntry(local_id, MESSAGE, due, CHOSEN.get(chosen, priority), nonce))
+        for _ in range(1 if is_heard else 2):
+            expected = self.models[queue].enqueue(entries)
+            _, existing = self.drivers[queue].transitions.enqueue(self.client, queue, entries)
+            assert sorted(existing) == expected
+
+    @rule(who=st.lists(slots, min_size=1, max_size=4), data=st.data(), keep=st.sampled_from(RETENTION))
+    def work(self, who: list[int], data: st.DataObject, keep: Retention) -> None:
+        """Workers settle, start and claim on both queues; one whose reply is lost knows no more than before."""
+        for slot in who:
+            worker = self.workers[slot]
+            requests = [self.request(worker, name, data) for name in QUEUES]
+            is_heard = data.draw(st.sampled_from([True, True, True, False]), label="is heard")
+            self.cycle(worker, requests, keep, is_heard=is_heard)
+
+    @rule(slot=slots, queue=queues, want=st.integers(1, 9), keep=st.sampled_from(RETENTION))
+    def take(self, slot: int, queue: str, want: int, keep: Retention) -> None:
+        """A worker with idle threads claims from one queue."""
+        self.cycle(self.workers[slot], [CycleRequest(queue, want, want)], keep)
+
+    @precondition(lambda self: any(model.beats for model in self.models.values()))
+    @rule(data=st.data(), max_recoveries=st.sampled_from([0, 1, 3, 3]), times=st.sampled_from([0, 1, 1, 2]))
+    def silence(self, data: st.DataObject, max_recoveries: int, times: int) -> None:
+        """A worker, dead or only stopped, is silent for longer than the lease; now or later its jobs are taken back."""
+        known = [(name, worker) for name, model in self.models.items() for worker in model.beats]
+        name, worker = data.draw(st.sampled_from(known), label="who")
+        self.models[name].beats[worker] = self.count()
+        self.client.zadd(self.drivers[name].keys["workers"], {worker: self.counter})
+        for _ in range(times):
+            self.reap(name, max_recoveries)
+
+    @precondition(lambda self: any(model.ids("d") for model in self.models.values()))
+    @rule(data=st.data())
+    def time_passes(self, data: st.DataObject) -> None:
+        """Some delayed jobs are due."""
+        for name, model in self.models.items():
+            delayed = model.ids("d")
+            for local_id in delayed[: data.draw(st.integers(1, 4), label="how many")]:
+                self.drivers[name].make_due(local_id)
+                model.jobs[local_id].due_ms = self.drivers[name].state(local_id).due_ms
+
+    @rule(data=st.data(), queue=queues, what=st.sampled_from(["cancel", "retry", "both", "log"]))
+    def touch(self, data: st.DataObject, queue: str, what: str) -> None:
+        """An operator cancels a job that waits, or retries jobs, some of which cannot be; a job logs, at any time."""
+        driver, model = self.drivers[queue], self.models[queue]
+        if what == "log":
+            local_id = data.draw(st.sampled_from([*model.jobs, "unknown"]), label="id")
+            exists = local_id in model.jobs
+            assert (driver.log(local_id, "line"), driver.progress(local_id, 1, 2)) == (exists, exists)
+            model.logged.update({local_id} & set(model.jobs))
+            return
+        waiting = [local_id for local_id in model.levels.get(0, []) if model.is_waiting(local_id)]
+        if waiting and what != "retry":
+            local_id = data.draw(st.sampled_from(waiting), label="cancelled")
+            driver.cancel_waiting(local_id)
+            model.cancel_waiting(local_id, driver.state(local_id).finished_ms)
+            if what == "both":
+                assert driver.retry(local_id) == model.retry([local_id])
+        if what == "retry":
+            ids = [*model.ids("f")[:1], *model.ids("x")[:1], *model.completed[:1], *model.ids("d")[:1], "unknown"]
+            assert driver.retry(*ids) == model.retry(ids)
+
+    @rule(what=st.sampled_from(["recall", "crash", "leave", "marker", "flush", "hour"]), queue=queues, slot=slots)
+    def accident(self, what: str, queue: str, slot: int) -> None:
+        """What may come between any two transitions."""
+        driver, model = self.drivers[queue], self.models[queue]
+        match what:
+            case "recall":
+                self.recall(self.workers[slot], queue)
+            case "crash" | "leave":
+                self.end(slot, is_orderly=what == "leave")
+            case "marker":  # a worker dies that popped it
+                driver.take_marker()
+                model.marked = False
+            case "flush":
+                self.client.script_flush()
+            case "hour":
+                for local_id in model.remembered:
+                    self.client.delete(driver.keys[f"id:{local_id}"])
+                model.remembered.clear()
+
+    def recall(self, worker: Worker, queue: str) -> None:
+        """A worker asks for what it holds without knowing."""
+        known = worker.of(queue)
+        found = self.drivers[queue].transitions.held(self.client, queue, worker.name, list(known))
+        held = self.models[queue].held(worker.name)
+        expected = {job.local_id: job.number for job in held if job.local_id not in known}
+        assert {job.local_id: job.state.number for job in found} == expected
+        for job in found:
+            worker.runs[queue, job.local_id] = (job.state.number, job.state.started_ms > 0)
+
+    def end(self, slot: int, *, is_orderly: bool) -> None:
+        """A worker dies with all it knows, or signs off first; another one takes its place."""
+        name = self.workers[slot].name
+        self.workers[slot] = Worker(f"w{slot}.{self.count()}")
+        if is_orderly:
+            self.drivers[QUEUES[0]].transitions.leave(self.client, QUEUES, name)
+            for model in self.models.values():
+                if not model.held(name):
+                    model.beats.pop(name, None)
+
+    def cycle(self, worker: Worker, requests: list[CycleRequest], keep: Retention, *, is_heard: bool = True) -> None:
+        """One round trip of a worker."""
+        replies = self.drivers[QUEUES[0]].transitions.cycle(self.client, worker.name, keep, requests)
+        for request, reply in zip(requests, replies, strict=True):
+            assert isinstance(reply, CycleReply), reply
+            self.follow(worker, request, reply, keep)
+            if is_heard:
+                self.learn(worker, request, reply)
+
+    def request(self, worker: Worker, name: str, data: st.DataObject) -> CycleRequest:
+        """Some of the worker's runs have ended, some have started; the last to end is settled twice at times."""
+        runs = worker.of(name)
+        settlements, started = [], []
+        for local_id, (number, has_started) in sorted(runs.items()):
+            outcome = data.draw(st.sampled_from(endings), label=f"{name}:{local_id} ends")
+            if outcome is not None:
+                settlements.append(Settlement(local_id, number, 0, outcome))
+            elif not has_started:
+                started.append((local_id, number))
+        if settlements and data.draw(st.integers(0, 9), label="again") == 0:
+            settlements.append(settlements[-1])
+        want = data.draw(st.sampled_from([2, 4, 1, 9, 0]), label="want")
+        return CycleRequest(name, want, data.draw(st.integers(0, want), label="idle"), settlements, started)
+
+    def follow(self, worker: Worker, request: CycleRequest, reply: CycleReply, keep: Retention) -> None:
+        """The model does the same, and must come to the same reply."""
+        model, now_ms = self.models[request.queue], reply.now_ms
+        model.beats[worker.name] = now_ms
+        late = model.start(worker.name, request.started, now_ms)
+        late += model.settle(worker.name, request.settlements, now_ms)
+        model.trim(keep, now_ms)
+        model.promote(now_ms)
+        claimed = model.claim(worker.name, request.want, request.idle, now_ms)
+        assert sorted(reply.late) == sorted(late)
+        assert [(job.local_id, job.state.number) for job in reply.claimed] == claimed
+        assert (reply.left, reply.held) == (model.listed(), len(model.held(worker.name)))
+        assert reply.oldest_beat_ms == min(model.beats.values())
+
+    def learn(self, worker: Worker, request: CycleRequest, reply: CycleReply) -> None:
+        """The worker heard the reply: what it settled or lost is gone, what it claimed is its own."""
+        for local_id, number in request.started:
+            worker.runs[request.queue, local_id] = (number, True)
+        for local_id in [*(each.local_id for each in request.settlements), *reply.late]:
+            worker.runs.pop((request.queue, local_id), None)
+        for job in reply.claimed:
+            worker.runs[request.queue, job.local_id] = (job.state.number, job.state.started_ms > 0)
+
+    def reap(self, name: str, max_recoveries: int) -> None:
+        """Somebody takes back what the longest silent worker held."""
+        driver, model = self.drivers[name], self.models[name]
+        reaped = driver.reap(max_recoveries=max_recoveries)
+        recovered, given_up = model.reap(LEASE_MS, max_recoveries, reaped.now_ms)
+        assert (reaped.recovered, sorted(reaped.given_up)) == (len(recovered), sorted(given_up))
+        for level, actual in self.levels(snapshot(self.client, driver.keys)).items():
+            model.adopt(level, actual, recovered)
+
+    @invariant()
+    def redis_is_what_the_model_says(self) -> None:
+        """Every queue is whole, and every job is where and what it should be."""
+        for name, driver in self.drivers.items():
+            found, model = snapshot(self.client, driver.keys), self.models[name]
+            check_snapshot(found)
+            assert _seen(found, driver) == _expected(model)
+            assert self.levels(found) == {level: ids for level, ids in model.levels.items() if ids}
+            assert [job.decode() for job in found.completed] == model.completed
+            assert {job.decode() for job in found.remembered} == model.remembered
+            assert {worker.decode(): beat for worker, beat in found.scores["workers"]} == model.beats
+            assert found.wake or not model.marked, f"nobody will be woken for {model.levels}"
+
+    def levels(self, found: Snapshot) -> dict[int, list[str]]:
+        """Priority → ids in the order in which they will run."""
+        levels: dict[int, list[str]] = {0: [job.decode() for job in found.waiting]} if found.waiting else {}
+        for job, score in found.scores["prioritized"]:
+            levels.setdefault(-round(score / 2**44), []).append(job.decode())
+        return levels
+
+
+def _seen(found: Snapshot, driver: Driver) -> dict[str, tuple[Any, ...]]:
+    return {
+        job.decode(): (
+            *(state.state, state.nonce, state.priority, state.attempts, state.number, state.recoveries),
+            state.worker if state.state == "a" else "-",
+            state.started_ms > 0 if state.state == "a" else False,
+            state.finished_ms,
+            tuple(driver.history(job.decode())) if job in found.attempts else (),
+            job in found.logs,
+        )
+        for job, state in found.states.items()
+    }
+
+
+def _expected(model: QueueModel) -> dict[str, tuple[Any, ...]]:
+    return {
+        job.local_id: (
+            *(job.state, job.nonce, job.priority, job.attempts, job.number, job.recoveries),
+            job.worker if job.state == "a" else "-",
+            job.started_ms > 0 if job.state == "a" else False,
+            job.finished_ms,
+            tuple(job.history),
+            job.local_id in model.logged,
+        )
+        for job in model.jobs.values()
+    }
+
+
+def check_store(client: Client, *, examples: int, steps: int) -> None:
+    """Run so many random histories of so many steps."""
+    profile = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    on_this_server = type("OnThisServer", (Store,), {"client": client})
+    run_state_machine_as_test(on_this_server, settings=profile)
+
+
+def test_no_history_breaks_a_queue(redis_client: Client) -> None:
+    """Some dozens of histories, on every run of the suite."""
+    check_store(redis_client, examples=100, steps=40)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_no_long_history_breaks_a_queue(redis_client: Client) -> None:
+    """Thousands, and longer ones."""
+    check_store(redis_client, examples=2000, steps=60)
