@@ -17,8 +17,8 @@ from ..store.connect import explain
 from ..store.store import Store
 from . import beacon
 
-#: Seconds until a server that does not answer counts as away: a command ends within 3, and starting took some.
-REACH_S = 2.0
+#: Seconds until a server that does not answer counts as away: a command ends within 3, and starting takes its part.
+REACH_S = 1.5
 
 
 def monitor() -> Monitor:

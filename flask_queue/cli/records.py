@@ -11,11 +11,11 @@ from typing import Any
 
 from ..record import Attempt, JobRecord
 from ..redact import redact
-from .text import one_line, printable, stdout_encoding, table
+from .text import is_safe, one_line, printable, stdout_encoding, table
 from .times import absolute, duration, relative
 
-#: What JSON leaves as it is and a terminal may obey: controls, and marks that change the order of text.
-_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]")
+#: What JSON leaves as it is, and a terminal may obey.
+_NOT_ASCII = re.compile("[^\n -~]")
 #: Characters of a table's last column.
 DETAIL = 70
 #: Longer JSON is shown over several lines.
@@ -38,7 +38,7 @@ def to_json(value: Any, *, indent: int | None = 2) -> str:
     """JSON text with datetimes in ISO 8601, safe to show."""
     is_unicode = stdout_encoding().lower().startswith("utf")
     text = json.dumps(value, indent=indent, ensure_ascii=not is_unicode, default=_plain)
-    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return _NOT_ASCII.sub(lambda match: match[0] if is_safe(match[0]) else json.dumps(match[0])[1:-1], text)
 
 
 def listing(records: Iterable[JobRecord]) -> str:

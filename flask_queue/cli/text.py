@@ -13,7 +13,12 @@ def printable(text: str) -> str:
     r"""The text with everything that is no visible character written as an escape, `\x1b`; line breaks stay."""
     if text.isprintable():
         return text
-    return "".join(char if _is_safe(char) else _escape(char) for char in text)
+    return "".join(char if is_safe(char) else _escape(char) for char in text)
+
+
+def is_safe(char: str) -> bool:
+    """Whether a terminal only shows this character, or breaks the line."""
+    return char.isprintable() or char == "\n" or unicodedata.category(char) == "Zs"
 
 
 def one_line(text: str, limit: int | None = None) -> str:
@@ -46,10 +51,6 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str | int]]) -> str:
         ]
         lines.append("  ".join(padded).rstrip())
     return "\n".join(lines)
-
-
-def _is_safe(char: str) -> bool:
-    return char.isprintable() or char == "\n" or unicodedata.category(char) == "Zs"
 
 
 def _escape(char: str) -> str:

@@ -1,0 +1,152 @@
+"""Commands that look at jobs: status, jobs, show, logs."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from tests.cli import program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask import Flask
+
+    from tests.cli.conftest import Invoke
+    from tests.cli.processes import CommandLine
+
+
+def test_status_counts_every_queue(app: Flask, invoke: Invoke) -> None:
+    """A line a queue for people, `{queue: {state: n}}` for programs."""
+    program.Add.options(delay_s=60).dispatch(1)
+    program.Add.dispatch(1)
+    table = invoke("status").stdout.splitlines()
+    assert table[0].split() == ["QUEUE", "WAITING", "DELAYED", "ACTIVE", "COMPLETED", "FAILED", "CANCELLED"]
+    assert [line.split() for line in table[1:]] == [
+        ["default", "1", "1", "0", "0", "0", "0"],
+        ["emails", "0", "0", "0", "0", "0", "0"],
+    ]
+    assert json.loads(invoke("status", "--json").stdout) == program.queue.counts()
+
+
+def test_jobs_lists_what_was_asked_for(app: Flask, invoke: Invoke, work: Callable[[], None]) -> None:
+    """By state, queue and name, in the order of the contract."""
+    boom, nap = program.Boom.dispatch(), program.Nap.options(delay_s=90).dispatch("x", 0)
+    work()
+    first, second = program.Add.dispatch(1), program.Add.dispatch(2)
+
+    def ids(*options: str) -> list[str]:
+        return [line.split()[0] for line in invoke("jobs", *options).stdout.splitlines()[1:]]
+
+    assert ids("--state", "waiting") == [first.id, second.id]
+    assert ids("--queue", "emails") == [nap.id]
+    assert ids("--name", "Boom") == [boom.id]
+    assert sorted(ids()) == sorted([first.id, second.id, boom.id, nap.id])
+    (line,) = invoke("jobs", "--state", "failed").stdout.splitlines()[1:]
+    assert line.split() == [boom.id, "Boom", "failed", "2", "0", "s", "ago", "ValueError:", "no", r"\x1b[31mred"]
+    assert "in 89 s" in invoke("jobs", "--queue", "emails").stdout or "in 90 s" in invoke("jobs").stdout
+    assert invoke("jobs", "--name", "Nope").stdout == "No such jobs.\n"
+
+
+def test_jobs_goes_on_where_it_ended(app: Flask, invoke: Invoke) -> None:
+    """The cursor is told apart from the listing, so that JSON stays JSON."""
+    jobs = [program.Add.dispatch(n) for n in range(3)]
+    first = invoke("jobs", "--limit", "2", "--json")
+    assert [record["id"] for record in json.loads(first.stdout)] == [jobs[0].id, jobs[1].id]
+    cursor = first.stderr.split()[-1]
+    second = invoke("jobs", "--limit", "2", "--json", "--cursor", cursor)
+    assert [record["id"] for record in json.loads(second.stdout)] == [jobs[2].id]
+    assert second.stderr == ""
+
+
+def test_show_tells_the_whole_story(app: Flask, invoke: Invoke, work: Callable[[], None]) -> None:
+    """Payload, times, every run with its error, the traceback."""
+    job = program.Boom.dispatch("s3cret")
+    work()
+    page = invoke("show", job.id).stdout
+    assert page.startswith(f'Boom  {job.id}\n  state       failed\n  payload     {{"token": "•••"}}\n')
+    runs = page[page.index("Runs\n") : page.index("Error\n")].splitlines()[2:]
+    assert [line.split()[:2] for line in runs if line] == [["1", "retried"], ["2", "failed"]]
+    assert page.endswith('    raise ValueError("no \\x1b[31mred")\n  ValueError: no \\x1b[31mred\n')
+    assert "s3cret" not in page
+    assert invoke("show", job.id.removeprefix("default:")).stdout.startswith(f"Boom  {job.id}\n")
+
+
+def test_show_prints_the_record_as_json(app: Flask, invoke: Invoke, work: Callable[[], None]) -> None:
+    """Every field by its name in the contract, moments in ISO 8601 with their zone."""
+    job = program.Boom.dispatch()
+    work()
+    data = json.loads(invoke("show", job.id, "--json").stdout)
+    record = program.queue.get(job.id)
+    assert record.error is not None
+    assert (data["id"], data["state"], data["attempts"], data["payload"]) == (job.id, "failed", 2, {"token": "•••"})
+    assert data["error"]["message"] == record.error.message
+    assert [attempt["outcome"] for attempt in data["history"]] == ["retried", "failed"]
+    for key in ("created_at", "started_at", "finished_at"):
+        assert datetime.fromisoformat(data[key]) == getattr(record, key)
+    assert data["scheduled_at"] is None
+
+
+def test_secrets_are_shown_nowhere(app: Flask, invoke: Invoke, work: Callable[[], None]) -> None:
+    """Neither in a payload nor in a result, whatever the form."""
+    data: Any = {"apiKey": "s3cret", "list": [{"user-token": "s3cret"}]}
+    job = program.Echo.dispatch(data)
+    work()
+    for words in (["jobs"], ["jobs", "--json"], ["show", job.id], ["show", job.id, "--json"]):
+        shown = invoke(*words).stdout
+        assert "s3cret" not in shown
+        assert "•••" in shown
+    hidden = {"apiKey": "•••", "list": [{"user-token": "•••"}]}
+    record = json.loads(invoke("show", job.id, "--json").stdout)
+    assert (record["payload"], record["result"]) == ({"data": hidden}, hidden)
+
+
+def test_job_data_cannot_speak_to_the_terminal(app: Flask, invoke: Invoke, work: Callable[[], None]) -> None:
+    """Escape sequences come out as text in every form, and JSON still means the same."""
+    evil = "\x1b]0;title\x07\x9b2J\u202e\r\n\U000e0001"
+    job = program.Echo.dispatch(evil)
+    work()
+    for words in (["jobs"], ["jobs", "--json"], ["show", job.id], ["show", job.id, "--json"], ["logs", job.id]):
+        shown = invoke(*words).stdout
+        assert [char for char in shown if char != "\n" and not char.isprintable()] == []
+    assert json.loads(invoke("show", job.id, "--json").stdout)["result"] == evil
+
+
+def test_a_terminal_that_lacks_characters_gets_escapes(app: Flask, flask: CommandLine) -> None:
+    """No command ends with an encoding error; JSON stays JSON."""
+    job = program.Echo.dispatch("漢字 \U0001f600")
+    assert r"\u6f22" in flask.run("queue", "show", job.id, PYTHONIOENCODING="ascii").stdout
+    (record,) = json.loads(flask.run("queue", "jobs", "--json", PYTHONIOENCODING="ascii").stdout)
+    assert record["payload"] == {"data": "漢字 \U0001f600"}
+
+
+def test_logs_are_printed_line_by_line(app: Flask, invoke: Invoke, work: Callable[[], None]) -> None:
+    """Oldest first; an array of lines for programs."""
+    job = program.Echo.dispatch("x")
+    work()
+    assert invoke("logs", job.id).stdout == "got\n'x'\n"
+    assert json.loads(invoke("logs", job.id, "--json").stdout) == ["got", "'x'"]
+
+
+def test_a_job_that_is_not_there_is_an_error(invoke: Invoke) -> None:
+    """Whether or not its id could be one."""
+    for job_id in ("nope", "default:nope", "nope:x", "default:", "a b", "\udcff"):
+        for command in ("show", "logs", "retry"):
+            result = invoke(command, job_id)
+            assert (result.exit_code, result.stdout) == (1, "")
+            assert len(result.stderr.splitlines()) == 1
+            assert result.stderr.startswith("Error: No job ")
+
+
+def test_wrong_options_are_wrong_usage(invoke: Invoke) -> None:
+    """Status 2, and what was wrong with what."""
+    for words, message in (
+        (["--state", "broken"], "'broken' is not one of 'waiting'"),
+        (["--queue", "nope\x1b"], r"No queue 'nope\x1b' is configured (configured: default, emails)"),
+        (["--limit", "0"], "0 is not in the range"),
+        (["--cursor", "garbage"], "this cursor is not one of"),
+    ):
+        result = invoke("jobs", *words)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert message in result.stderr

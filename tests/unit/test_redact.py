@@ -1,0 +1,61 @@
+"""What is hidden in payloads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flask_queue.config import REDACTED
+from flask_queue.redact import HIDDEN, redact
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *REDACTED,
+        "Password",
+        "PASSWORD2",
+        "userPassword",
+        "password_hash",
+        "apiKey",
+        "APIKey",
+        "apikey",
+        "X-Api-Key",
+        "user-token",
+        "user token",
+        "HTTPCookie",
+        "cardNumber",
+    ],
+)
+def test_a_key_with_a_secret_part_is_hidden(key: str) -> None:
+    """Whole parts count, in any case and style."""
+    assert redact({key: "x"}, REDACTED) == {key: HIDDEN}
+
+
+@pytest.mark.parametrize("key", ["discard", "tokenize", "secretary", "passwords", "api", "key", "keyApi", "", "карта"])
+def test_other_keys_are_shown(key: str) -> None:
+    """A word inside of another one is no part."""
+    assert redact({key: "x"}, REDACTED) == {key: "x"}
+
+
+def test_secrets_are_hidden_at_any_depth() -> None:
+    """Objects in arrays in objects; what stands under a secret key goes as a whole, whatever it is."""
+    payload = {"a": [{"token": {"deep": 1}, "b": [None, {"cvv": 1}]}], "card": None}
+    shown: Any = redact(payload, REDACTED)
+    assert shown == {"a": [{"token": HIDDEN, "b": [None, {"cvv": HIDDEN}]}], "card": HIDDEN}
+    assert payload["card"] is None, "the original is left alone"
+
+
+def test_a_setting_replaces_the_list() -> None:
+    """Also in other scripts, and with characters that mean something in patterns."""
+    assert redact({"ПарольВхода": 1, "password": 2}, ["пароль"]) == {"ПарольВхода": HIDDEN, "password": 2}
+    assert redact({"a": 1, "password": 2}, []) == {"a": 1, "password": 2}
+    assert redact({"x": 1, "a.b": 2}, [".*", "--", "a.b"]) == {"x": 1, "a.b": HIDDEN}
+
+
+@pytest.mark.timeout(10)
+def test_a_key_of_a_megabyte_takes_no_time() -> None:
+    """A payload that a stranger has made must not hang the page that shows it."""
+    key = "a_" * 500_000
+    assert redact({key: 1}, REDACTED) == {key: 1}
