@@ -12,7 +12,7 @@ import shutil
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -30,9 +30,11 @@ def require(name: str) -> str:
     Args:
         name: A key of `FINDERS`, or the name of a program on PATH.
     """
-    path = find(name)
-    if path is not None:
-        return path
+    return find(name) or lack(name)
+
+
+def lack(name: str) -> NoReturn:
+    """End the running test, which needs `name`: skipped, in CI failed."""
     if os.environ.get(COMPLETE) == "1":
         pytest.fail(f"{_PREFIX}{name}, and {COMPLETE}=1 lets nothing be skipped", pytrace=False)
     pytest.skip(f"{_PREFIX}{name}")

@@ -1,0 +1,87 @@
+"""Runs Dramatiq's test modules, each in a pytest of its own, and reads what came of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.upstream.exemptions import EXEMPTIONS
+from tests.upstream.sdist import PACKAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+#: They sleep most of the time, but some measure it: no more at a time than two small cores can bear.
+AT_A_TIME = 3
+#: Seconds for one module.
+PATIENCE_S = 240
+#: They come first, so that nothing waits for them at the end.
+LONGEST = ("test_redis.py", "test_window_rate_limiter.py")
+#: Tracebacks without carets: to place them Python parses code, and 3.11 fails if two threads, a worker's and that of
+#: pytest, do so at a time (SystemError, "AST constructor recursion depth mismatch").
+ENVIRONMENT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONNODEBUGRANGES": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one test, or of one of its parameters."""
+
+    #: Module and function, without parameters.
+    test: str
+    has_passed: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleRun:
+    """What came of one module."""
+
+    module: str
+    #: That of pytest: 0 all passed, 1 some failed, 5 there are none; all others mean that it was not run as a whole.
+    status: int
+    output: str
+    results: Sequence[Result] = field(default=())
+
+
+def run_modules(modules: Sequence[str], folder: Path, root: Path) -> list[ModuleRun]:
+    """Run modules that were unpacked into a folder; `root` is where our own `tests` package is."""
+    in_order = sorted(modules, key=lambda name: (name not in LONGEST, name))
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        return list(pool.map(lambda module: _run(module, folder, root), in_order))
+
+
+def _run(module: str, folder: Path, root: Path) -> ModuleRun:
+    report = folder / f"{module}.xml"
+    plugins = ["-p", "pytest_timeout", "-p", "tests.upstream.adapter", "-p", "no:cacheprovider"]
+    options = ["-c", "pytest.ini", "--timeout=60", f"--junit-xml={report}", "--show-capture=no", "--quiet"]
+    not_run = [test for test, exemption in EXEMPTIONS.items() if not exemption.is_run and test.startswith(module)]
+    options += [f"--deselect={PACKAGE}/{test}" for test in not_run]
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", *plugins, *options, f"{PACKAGE}/{module}"],
+        cwd=folder,
+        env={**os.environ, **ENVIRONMENT, "PYTHONPATH": str(root)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    results = _read(report, module) if report.exists() else ()
+    return ModuleRun(module, ended.returncode, ended.stdout, results)
+
+
+def _read(report: Path, module: str) -> list[Result]:
+    results = []
+    for case in ElementTree.parse(report).iter("testcase"):
+        function = case.get("name", "").partition("[")[0]
+        # Anything inside tells of a failure, an error or a skip.
+        details = [f"{inside.get('message', '')}\n{inside.text or ''}" for inside in case]
+        results.append(Result(f"{module}::{function}", not details, "\n".join(details)))
+    return results
