@@ -5,14 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 from dramatiq import Broker, Consumer, Message, Middleware
 from dramatiq.actor import Actor
-from dramatiq.common import current_millis
-from dramatiq.middleware import MiddlewareError
+from dramatiq.middleware import MiddlewareError, Retries
 
 from .config import Config, Queue
 from .delivery import Delivery, current_delivery
@@ -41,6 +40,8 @@ class NewJob:
     priority: int = 0
     #: The caller chose the id: it is remembered for an hour, and a repeat of this very call is told from a duplicate.
     explicit_id: bool = False
+    #: Somebody holds the message, and a worker must read the same one: with its own time, not that of storing it.
+    keeps_timestamp: bool = False
 
 
 class QueueBroker(Broker):
@@ -128,6 +129,9 @@ class QueueBroker(Broker):
         """How often a job of this name is retried where its dispatch said nothing."""
         actor = self.actors.get(name)
         limit = actor.options.get("max_retries") if actor else None
+        if limit is None and actor is not None and not hasattr(actor, "retry_policy"):
+            # A plain actor, which Dramatiq's middleware retries.
+            limit = next((each.max_retries for each in self.middleware if isinstance(each, Retries)), None)
         return self.config.max_retries if limit is None else int(limit)
 
     def close(self) -> None:
@@ -177,23 +181,29 @@ class QueueBroker(Broker):
             plain = getattr(Middleware, name)
             bound = [(middleware, getattr(middleware, name)) for middleware in self.middleware]
             hooks = [(middleware, hook) for middleware, hook in bound if getattr(hook, "__func__", None) is not plain]
+            if name == "before_delay_message":
+                # Its gauge is for messages in a worker's memory, of which ours have none; in a web process it has none.
+                hooks = [pair for pair in hooks if type(pair[0]).__module__ != "dramatiq.middleware.prometheus"]
             self._hooks[name] = hooks
         return hooks
 
     def _new_job(self, message: Message[Any], delay: int | None) -> NewJob:
         actor = self.actors.get(message.actor_name)
-        priority = -actor.priority if actor else 0
-        return NewJob(message, delay_ms=delay or 0, priority=max(-MAX_PRIORITY, min(MAX_PRIORITY, priority)))
+        priority = max(-MAX_PRIORITY, min(MAX_PRIORITY, -actor.priority if actor else 0))
+        return NewJob(message, delay_ms=delay or 0, priority=priority, keeps_timestamp=True)
 
     def _run_again(self, run: Delivery, message: Message[Any], delay: int | None) -> Message[Any]:
         error = run.error or JobError("Retry", "the job was sent again by its own run")
+        self.emit_before("enqueue", message, delay)
         run.outcome = Retried(delay or 0, error, pack(message, timestamp=True))
+        self.emit_after("enqueue", message, delay)
         return message
 
     def _follow_up(self, run: Delivery, message: Message[Any], delay: int | None) -> Message[Any]:
         message = run.follow_up(message)
+        # Its id must be remembered even where its record is gone by the time that this run is repeated.
         try:
-            self.dispatch([self._new_job(message, delay)])
+            self.dispatch([replace(self._new_job(message, delay), explicit_id=True)])
         except QueueUnavailable:
             run.follow_up_lost = True
             raise
@@ -204,7 +214,7 @@ class QueueBroker(Broker):
         if message.queue_name not in self.queues:
             raise UnknownQueue(message.queue_name, tuple(self.queues))
         try:
-            data = pack(message, timestamp=abs(current_millis() - message.message_timestamp) > _FRESH_MS)
+            data = pack(message, timestamp=job.keeps_timestamp)
         except (TypeError, ValueError) as error:
             raise InvalidPayload(message.actor_name, "$", f"JSON cannot hold it: {error}") from None
         if len(data) > self.config.max_payload_bytes:
@@ -236,10 +246,6 @@ class QueueBroker(Broker):
             created_at=from_ms(now_ms),
             scheduled_at=from_ms(due_ms) if is_delayed else None,
         )
-
-
-#: A message that was made within this time of being stored needs no time of its own.
-_FRESH_MS = 1000
 
 
 def _chunks(jobs: Sequence[NewJob]) -> Iterator[tuple[str, list[NewJob]]]:

@@ -12,6 +12,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
+#: Options that name an actor.
+CALLBACKS = {"on_success", "on_failure", "on_retry_exhausted"}
+
 
 class Message(dramatiq.Message[R_co]):
     """Dramatiq's message with the broker of its actor, for `|` and `get_result`.
@@ -72,7 +75,9 @@ class BoundActor(dramatiq.Actor[P, R]):
     def message_with_options(
         self, *, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None, **options: Any
     ) -> Message[R]:
-        """Make a message with Dramatiq's options without sending it."""
+        """Make a message with Dramatiq's options without sending it. Callbacks may be handles of `queue.actor`, too."""
+        for name in CALLBACKS & options.keys():
+            options[name] = getattr(options[name], "actor_name", options[name])
         made = super().message_with_options(args=args, kwargs=kwargs, **options)
         message: Message[R] = Message(**made.asdict())
         return message.bind(self.broker)

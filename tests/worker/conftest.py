@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
+from dramatiq import Middleware
 from flask import Flask
 
 from flask_queue import FlaskQueue, Job, JobRecord, JobState, Queue
@@ -21,10 +22,17 @@ FINISHED = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 class Bench:
     """One app on the shared server, inside its app context, and what tests do with it."""
 
-    def __init__(self, url: str, queues: list[Queue], jobs: list[type[Job]], **config: Any) -> None:
+    def __init__(
+        self,
+        url: str,
+        queues: list[Queue],
+        jobs: list[type[Job]],
+        middleware: Iterable[Callable[[], Middleware]] = (),
+        **config: Any,
+    ) -> None:
         self.app = Flask("bench")
         self.app.config.update({"QUEUE_REDIS_URL": url, "QUEUE_BACKOFF": [0.01], **config})
-        self.queue = FlaskQueue(self.app, queues=queues, jobs=jobs)
+        self.queue = FlaskQueue(self.app, queues=queues, jobs=jobs, middleware=middleware)
         self.broker = broker_of(self.app)
 
     @contextmanager
