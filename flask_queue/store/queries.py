@@ -129,10 +129,8 @@ class Queries:
         match state:
             case JobState.DELAYED:
                 return client.zrange(keys["delayed"], first, last)
-            case JobState.FAILED | JobState.CANCELLED:
+            case JobState.COMPLETED | JobState.FAILED | JobState.CANCELLED:
                 return client.zrevrange(keys[state.value], first, last)
-            case JobState.COMPLETED:
-                return client.lrange(keys["completed"], -last - 1, -first - 1)[::-1]
             case JobState.WAITING:
                 return self._waiting(client, keys)[first : last + 1]
             case _:

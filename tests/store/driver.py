@@ -112,7 +112,7 @@ class Driver:
         state = self.state(local_id)
         state = state._replace(created_ms=state.created_ms - by_ms, finished_ms=state.finished_ms - by_ms)
         self.write(local_id, state)
-        for place in ("failed", "cancelled"):
+        for place in ("completed", "failed", "cancelled"):
             self.client.zadd(self.keys[place], {local_id: state.finished_ms}, xx=True)
 
     def cancel_waiting(self, local_id: str) -> None:
@@ -154,9 +154,8 @@ class Driver:
         named = {key for key in found if key.endswith(f":{local_id}")}
         for name in ("jobs", "state", "attempts", "progress"):
             named |= {name} if self.client.hexists(self.keys[name], local_id) else set()
-        for name in ("waiting", "completed"):
-            named |= {name} if local_id.encode() in self.client.lrange(self.keys[name], 0, -1) else set()
-        for name in ("prioritized", "delayed", "failed", "cancelled"):
+        named |= {"waiting"} if local_id.encode() in self.client.lrange(self.keys["waiting"], 0, -1) else set()
+        for name in ("prioritized", "delayed", "completed", "failed", "cancelled"):
             named |= {name} if self.client.zscore(self.keys[name], local_id) is not None else set()
         return named
 

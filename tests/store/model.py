@@ -49,7 +49,6 @@ class QueueModel:
     jobs: dict[str, Job] = field(default_factory=dict)
     #: Priority → ids, next to run first. Level 0 may list a job that is not waiting: a tombstone.
     levels: dict[int, list[str]] = field(default_factory=dict)
-    completed: list[str] = field(default_factory=list)
     remembered: set[str] = field(default_factory=set)
     #: Jobs that have log lines.
     logged: set[str] = field(default_factory=set)
@@ -108,7 +107,7 @@ class QueueModel:
             ("f", keep.failed, keep.failed_ms),
             ("x", keep.failed, keep.failed_ms),
         ):
-            ids = self.completed if state == "c" else self.ids(state)
+            ids = self.ids(state)
             expired = sum(self.jobs[local_id].finished_ms <= now_ms - age_ms for local_id in ids)
             for local_id in ids[: max(len(ids) - count, expired, 0)]:
                 self._forget(local_id)
@@ -210,7 +209,6 @@ class QueueModel:
                     job.ran("completed")
                 job.attempts += 1
                 job.state, job.finished_ms = "c", now_ms
-                self.completed.append(job.local_id)
             case Retried(delay_ms):
                 job.ran("retried")
                 job.attempts += 1
@@ -239,7 +237,5 @@ class QueueModel:
     def _forget(self, local_id: str) -> None:
         job = self.jobs.pop(local_id)
         self.logged.discard(local_id)
-        if job.state == "c":
-            self.completed = [other for other in self.completed if other != local_id]
         if job.nonce != "-":
             self.remembered.add(local_id)

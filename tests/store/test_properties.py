@@ -154,7 +154,7 @@ class Store(RuleBasedStateMachine):
             if what == "both":
                 assert driver.retry(local_id) == model.retry([local_id])
         if what == "retry":
-            ids = [*model.ids("f")[:1], *model.ids("x")[:1], *model.completed[:1], *model.ids("d")[:1], "unknown"]
+            ids = [*model.ids("f")[:1], *model.ids("x")[:1], *model.ids("c")[:1], *model.ids("d")[:1], "unknown"]
             assert driver.retry(*ids) == model.retry(ids)
 
     @rule(what=st.sampled_from(["recall", "crash", "leave", "marker", "flush", "hour"]), queue=queues, slot=slots)
@@ -260,7 +260,6 @@ class Store(RuleBasedStateMachine):
             check_snapshot(found)
             assert _seen(found, driver) == _expected(model)
             assert self.levels(found) == {level: ids for level, ids in model.levels.items() if ids}
-            assert [job.decode() for job in found.completed] == model.completed
             assert {job.decode() for job in found.remembered} == model.remembered
             assert {worker.decode(): beat for worker, beat in found.scores["workers"]} == model.beats
             assert found.wake or not model.marked, f"nobody will be woken for {model.levels}"

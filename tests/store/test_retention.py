@@ -129,13 +129,6 @@ def test_thousands_of_old_ones_go_in_steps(queue: Driver, outcome: Outcome, limi
     assert left == [256, 0, 0]
 
 
-def test_trimmed_completed_jobs_are_counted(queue: Driver) -> None:
-    """The list's positions stay known: what was cut off its old end is counted."""
-    queue.keeping(completed=2).finish("a", "b", "c", "d", "e")
-    queue.keeping(completed_ms=0).cycle()
-    assert queue.client.hget(queue.keys["meta"], "completed_trimmed") == b"5"
-
-
 def test_a_retried_job_is_not_trimmed(queue: Driver) -> None:
     """An operator's retry takes a failed job out of the reach of retention."""
     queue.finish("a", outcome=Failed(ERROR))

@@ -8,5 +8,5 @@ for _, worker in ipairs(redis.call('ZRANGE', workers, 0, -1)) do
 end
 local tombstones = tonumber(redis.call('HGET', meta, 'tombstones') or 0)
 local ready = redis.call('LLEN', waiting) + redis.call('ZCARD', prioritized) - tombstones
-return {ready, redis.call('ZCARD', delayed), held, redis.call('LLEN', completed), redis.call('ZCARD', failed),
+return {ready, redis.call('ZCARD', delayed), held, redis.call('ZCARD', completed), redis.call('ZCARD', failed),
   redis.call('ZCARD', cancelled)}

@@ -41,9 +41,9 @@ if completed_count > 0 then
 end
 at = at + 1 + completed_count * 5
 settle_others(at + 1, tonumber(ARGV[at]), now)
-trim_list(tonumber(ARGV[5]), tonumber(ARGV[6]), now)
-trim_zset(failed, tonumber(ARGV[7]), tonumber(ARGV[8]), now)
-trim_zset(cancelled, tonumber(ARGV[7]), tonumber(ARGV[8]), now)
+trim(completed, tonumber(ARGV[5]), tonumber(ARGV[6]), now)
+trim(failed, tonumber(ARGV[7]), tonumber(ARGV[8]), now)
+trim(cancelled, tonumber(ARGV[7]), tonumber(ARGV[8]), now)
 
 promote_due(now)
 local claimed = want > 0 and claim(want, idle, now) or {}
