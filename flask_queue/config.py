@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 from flask import Flask
 
 from .backoff import Backoff
-from .environment import Settings, flag, from_json, logger, seconds, text, whole
+from .environment import Settings, flag, from_json, seconds, text, whole
 from .errors import ConfigError
 from .queues import Queue, RateLimit, read_queues
 from .redis_url import address_of, parse_redis_url, url_of_parts
@@ -128,7 +128,6 @@ class Config:
         url, is_configured = _redis(settings)
         queues = read_queues(settings, declared)
         settings.warn_of_typos()
-        _warn_of_limits(queues.values())
         if settings.faults:
             raise ConfigError(settings.faults)
         return cls(url, is_configured, queues, **values)
@@ -137,12 +136,6 @@ class Config:
     def redis_address(self) -> str:
         """The server's address without user name and password, for messages and pages."""
         return address_of(self.redis_url)
-
-
-def _warn_of_limits(queues: Iterable[Queue]) -> None:
-    for queue in queues:
-        if queue.rate_limit is not None or queue.max_running is not None:
-            logger.warning("The rate_limit and max_running of queue %s are not enforced by this version.", queue.name)
 
 
 def _redis(settings: Settings) -> tuple[str, bool]:

@@ -43,6 +43,17 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a queue allows over all its workers; 0 for no limit."""
+
+    #: Claims in any `window_ms`.
+    claims: int = 0
+    window_ms: int = 0
+    #: Jobs that workers hold at a time.
+    running: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """The end of one run; `number` is that of the run."""
 
@@ -63,6 +74,7 @@ class CycleRequest:
     settlements: Sequence[Settlement] = ()
     #: Local id and run number of jobs that were claimed ahead and have started since.
     started: Sequence[tuple[str, int]] = ()
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +93,8 @@ class CycleReply:
     now_ms: int
     #: Jobs that are ready and were not taken.
     left: int
+    #: When the limits let these be claimed; 0 for now, negative for once a marker says so.
+    opens_ms: int
     #: When the next delayed job is due; 0 for none.
     next_due_ms: int
     #: The oldest sign of life among the queue's workers.
@@ -143,8 +157,10 @@ class Transitions:
 
     def _cycle_call(self, worker: str, keep: Retention, request: CycleRequest) -> Call:
         keys = self.keys(request.queue)
+        limits = request.limits
         args: list[Argument] = [keys.tag, worker, request.want, request.idle]
-        args += (keep.completed, keep.completed_ms, keep.failed, keep.failed_ms, len(request.started))
+        args += (keep.completed, keep.completed_ms, keep.failed, keep.failed_ms)
+        args += (limits.claims, limits.window_ms, limits.running, len(request.started))
         for local_id, number in request.started:
             args += (local_id, number)
         completed: list[Argument] = []
@@ -237,10 +253,11 @@ def _claimed(flat: Sequence[Any]) -> list[Claimed]:
 
 
 def _cycle_reply(reply: Any) -> CycleReply:
-    now, left, next_due, oldest_beat, held, late, claimed = reply
+    now, left, opens, next_due, oldest_beat, held, late, claimed = reply
     return CycleReply(
         now_ms=int(now),
         left=left,
+        opens_ms=int(opens),
         next_due_ms=int(float(next_due)),
         oldest_beat_ms=int(float(oldest_beat)),
         held=held,

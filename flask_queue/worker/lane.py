@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterable, Sequence
 
 from dramatiq.errors import ActorNotFound
 
 from ..broker import QueueBroker
+from ..config import Queue
 from ..delivery import Delivery
 from ..outcome import Failed, GivenBack, Outcome
 from ..record import JobError
 from ..store.codec import unpack
-from ..store.transitions import BATCH, Claimed, CycleReply, CycleRequest, Settlement
+from ..store.transitions import BATCH, Claimed, CycleReply, CycleRequest, Limits, Settlement
 from .executor import Ended
 from .pool import Pool
 
@@ -33,11 +35,14 @@ class Lane:
         self._broker = broker
         self._worker = worker
         self._beat_s = beat_s
+        self._limits = _limits_of(broker.queues[pool.queue])
         #: There may be jobs: ask for as many as the pool wants.
         self.is_hungry = True
         self.beat_at_s = 0.0
         self.due_at_s = NEVER_S
         self.reap_at_s = NEVER_S
+        #: The rate limit lets nobody claim before.
+        self.opens_at_s = NEVER_S
         #: Ready jobs that the last reply left to others.
         self.left = 0
         #: Claimed, and not known to be settled: local id and run number.
@@ -59,7 +64,7 @@ class Lane:
 
     def next_look_s(self) -> float:
         """When this lane needs a cycle or a look, on the monotonic clock."""
-        return min(self.beat_at_s, self.due_at_s, self.reap_at_s, self._in_hand_until_s)
+        return min(self.beat_at_s, self.due_at_s, self.reap_at_s, self.opens_at_s, self._in_hand_until_s)
 
     def ended(self, ended: Ended) -> None:
         """Note the end of a run."""
@@ -70,7 +75,7 @@ class Lane:
 
     def has_news(self, *, accepting: bool) -> bool:
         """Whether there is something to say to Redis now."""
-        if self._pending or time.monotonic() >= min(self.beat_at_s, self.due_at_s):
+        if self._pending or time.monotonic() >= min(self.beat_at_s, self.due_at_s, self.opens_at_s):
             return True
         return accepting and self.is_hungry and self.pool.wanted > 0
 
@@ -82,7 +87,18 @@ class Lane:
             idle=self.pool.idle,
             settlements=self._pending[:BATCH],
             started=self._started(),
+            limits=self._limits,
         )
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether it would take a marker: not where it looks again anyway, now or when the rate limit allows it."""
+        return bool(self.pool.idle) and not self.is_hungry and self.opens_at_s == NEVER_S
+
+    def woken(self) -> None:
+        """Look again, as a marker said. Until the rate limit allows it there is nothing to see: then its timer looks."""
+        if self.opens_at_s == NEVER_S:
+            self.look_again()
 
     def look_again(self) -> None:
         """Make the next look at this queue happen now. Also where no thread is idle: the cycle passes a marker on."""
@@ -106,8 +122,9 @@ class Lane:
         self.beat_at_s = now_s + self._beat_s
         self.due_at_s = now_s + (reply.next_due_ms - reply.now_ms) / 1000 if reply.next_due_ms else NEVER_S
         self.reap_at_s = self._lease_end_s(now_s, reply)
+        self.opens_at_s = now_s + (reply.opens_ms - reply.now_ms) / 1000 if reply.opens_ms > 0 else NEVER_S
         self.left = reply.left
-        self.is_hungry = reply.left > 0 or self.due_at_s <= now_s
+        self.is_hungry = (reply.left > 0 and reply.opens_ms == 0) or self.due_at_s <= now_s
         self.take(reply.claimed, idle=request.idle)
 
     def take(self, claimed: Iterable[Claimed], *, idle: int) -> None:
@@ -171,6 +188,13 @@ class Lane:
     def _refuse(self, job: Claimed, error: JobError) -> None:
         logger.error("Job %s:%s fails: %s", self.queue, job.local_id, error.message)
         self._pending.append(Settlement(job.local_id, job.state.number, 0, Failed(error)))
+
+
+def _limits_of(queue: Queue) -> Limits:
+    rate = queue.rate_limit
+    running = queue.max_running or 0
+    # Rounded up: a window that is cut short would let one claim too many through.
+    return Limits(rate.limit, math.ceil(rate.per_s * 1000), running) if rate else Limits(running=running)
 
 
 def _unknown_job(name: str) -> JobError:

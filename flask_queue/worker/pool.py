@@ -29,13 +29,21 @@ class Pool:
         threads: how many jobs run at a time.
         run: what a thread does with a delivery.
         report: where it puts the end of a run.
+        takes_ahead: whether jobs may wait in front of a thread.
     """
 
     def __init__(
-        self, queue: str, threads: int, *, run: Callable[[Delivery], Ended], report: Callable[[Ended], None]
+        self,
+        queue: str,
+        threads: int,
+        *,
+        run: Callable[[Delivery], Ended],
+        report: Callable[[Ended], None],
+        takes_ahead: bool = True,
     ) -> None:
         self.queue = queue
         self.threads = threads
+        self._ahead_per_thread = AHEAD_PER_THREAD if takes_ahead else 0
         self._run = run
         self._report = report
         self._inbox: SimpleQueue[Delivery | None] = SimpleQueue()
@@ -65,7 +73,7 @@ class Pool:
     @property
     def wanted(self) -> int:
         """Jobs it could take now: idle threads, and a little ahead while its jobs are short."""
-        ahead = min(AHEAD_PER_THREAD, int(AHEAD_S / max(self._runtime_s, MIN_RUNTIME_S)))
+        ahead = min(self._ahead_per_thread, int(AHEAD_S / max(self._runtime_s, MIN_RUNTIME_S)))
         return max(0, self.threads * (1 + ahead) - self._outstanding)
 
     def give(self, delivery: Delivery) -> None:

@@ -157,7 +157,7 @@ class Pump:
                 if message.error is not None:
                     self._went_away(message.error)
                 if message.queue is not None:
-                    self.lanes[message.queue].look_again()
+                    self.lanes[message.queue].woken()
             case _:
                 message()
 
@@ -177,8 +177,7 @@ class Pump:
             self._came_back()
         self._reap()
         if self.is_accepting:
-            idle = [lane.queue for lane in self.lanes.values() if lane.pool.idle and not lane.is_hungry]
-            self._waiter.listen(idle, self._client)
+            self._waiter.listen([lane.queue for lane in self.lanes.values() if lane.is_listening], self._client)
 
     def _news(self) -> list[Lane]:
         return [lane for lane in self.lanes.values() if lane.has_news(accepting=self.is_accepting)]

@@ -119,8 +119,11 @@ class Worker:
         """Start a pool for a queue, unless it is none of this worker's or has one."""
         if queue in self._pump.lanes or (self._queues is not None and queue not in self._queues):
             return
-        threads = self.broker.queues[queue].concurrency if self._queues is None else self._queues[queue]
-        pool = Pool(queue, threads, run=self._executor.run, report=self._pump.inbox.put)
+        declared = self.broker.queues[queue]
+        threads = declared.concurrency if self._queues is None else self._queues[queue]
+        # A job that waits in front of a thread would use a slot up that another worker has a thread for.
+        takes_ahead = declared.rate_limit is None and declared.max_running is None
+        pool = Pool(queue, threads, run=self._executor.run, report=self._pump.inbox.put, takes_ahead=takes_ahead)
         pool.start()
         beat_s = min(MAX_BEAT_S, self.broker.config.lease_s / BEATS_PER_LEASE)
         lane = Lane(self.broker, pool, self.id, beat_s=beat_s)

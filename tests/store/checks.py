@@ -27,7 +27,7 @@ PLACES = {
 }
 #: Everything that may be under a queue's tag, besides `logs:<id>`, `id:<id>` and `active:<worker>`.
 KEYS = {"jobs", "state", "attempts", "progress", "wake", "meta", "workers", "waiting", "prioritized"} | {
-    *("delayed", "completed", "failed", "cancelled")
+    *("delayed", "completed", "failed", "cancelled", "claims")
 }
 #: How long an id that its caller chose is remembered without its record.
 MEMORY_MS = 3_600_000

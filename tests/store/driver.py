@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flask_queue.outcome import Completed
 from flask_queue.record import JobError
 from flask_queue.store.state import StateRecord
-from flask_queue.store.transitions import CycleReply, CycleRequest, NewEntry, Retention, Settlement, Transitions
+from flask_queue.store.transitions import CycleReply, CycleRequest, Limits, NewEntry, Retention, Settlement, Transitions
 from tests.store.checks import Client
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Driver:
     client: Client
     queue: str = "q"
     keep: Retention = KEEP
+    limits: Limits = Limits()
 
     def __post_init__(self) -> None:
         self.transitions = Transitions(PREFIX)
@@ -57,7 +58,7 @@ class Driver:
         started: Sequence[tuple[str, int]] = (),
     ) -> CycleReply:
         """One cycle of a worker; as many as it wants start at once, unless `idle` says fewer."""
-        request = CycleRequest(self.queue, want, want if idle is None else idle, settle, started)
+        request = CycleRequest(self.queue, want, want if idle is None else idle, settle, started, self.limits)
         [reply] = self.transitions.cycle(self.client, worker, self.keep, [request])
         assert isinstance(reply, CycleReply), reply
         return reply
@@ -171,3 +172,7 @@ class Driver:
     def keeping(self, **limits: int) -> Driver:
         """The same queue under other retention limits."""
         return replace(self, keep=replace(self.keep, **limits))
+
+    def limited(self, **limits: int) -> Driver:
+        """The same queue, its workers having these limits."""
+        return replace(self, limits=Limits(**limits))

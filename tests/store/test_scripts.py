@@ -32,7 +32,8 @@ INCLUDES = sorted(path.name for path in (LUA / "includes").iterdir())
 #: What scripts may call.
 COMMANDS = {
     *("EXISTS", "GET", "SET", "TIME", "UNLINK", "HDEL", "HEXISTS", "HGET", "HINCRBY", "HMGET", "HSET"),
-    *("LINDEX", "LLEN", "LPOP", "LPUSH", "LRANGE", "LTRIM", "RPUSH", "SADD", "SCARD", "SMEMBERS", "SPOP", "SREM"),
+    *("LINDEX", "LLEN", "LPOP", "LPUSH", "LRANGE", "LTRIM", "RPUSH", "PEXPIRE"),
+    *("SADD", "SCARD", "SMEMBERS", "SPOP", "SREM"),
     *("ZADD", "ZCARD", "ZCOUNT", "ZRANGE", "ZRANGEBYSCORE", "ZREM"),
 }
 each_script = pytest.mark.parametrize("name", NAMES)

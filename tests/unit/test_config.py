@@ -300,12 +300,6 @@ def test_typing_errors_are_hinted(caplog: pytest.LogCaptureFixture, monkeypatch:
     assert "did you mean QUEUE_REDIS_URL?" in caplog.text
 
 
-def test_limits_that_are_not_enforced_are_said(caplog: pytest.LogCaptureFixture) -> None:
-    """A rate limit that this version does not enforce is never silently ignored."""
-    read(Queue("emails", rate_limit=RateLimit(1, per_s=1)))
-    assert "not enforced" in caplog.text
-
-
 def test_later_changes_have_no_effect() -> None:
     """What was read is frozen, its queues too."""
     app = Flask("shop")

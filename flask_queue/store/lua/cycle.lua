@@ -1,12 +1,14 @@
 -- A worker's cycle on one queue: settle what ended, promote what is due, claim what idle threads can run.
--- KEYS: jobs state waiting prioritized delayed active workers completed failed cancelled attempts progress wake meta
+-- KEYS: jobs state waiting prioritized delayed active workers completed failed cancelled attempts progress wake meta claims
 -- ARGV: tag, worker, want (jobs to claim, at most 256), idle (threads without work), keep_completed, keep_completed_ms,
---       keep_failed, keep_failed_ms; how many prefetched jobs have started since, then id, number of each;
---       then how many completed, and of each what includes/complete.lua reads; how many others, and of each what
---       includes/settle.lua reads; at most 256 in all
--- Returns: now (Unix ms), how many are left ready, next due time (Unix ms, 0 none), oldest beat of a worker (Unix ms),
---       jobs this worker holds now, ids whose settling came too late, claimed jobs (id, state record, message of each, flat)
+--       keep_failed, keep_failed_ms, rate_limit (claims, 0 none), rate_ms, max_running (0 none); how many prefetched jobs
+--       have started since, then id, number of each; then how many completed, and of each what includes/complete.lua
+--       reads; how many others, and of each what includes/settle.lua reads; at most 256 in all
+-- Returns: now (Unix ms), how many are left ready, when they may be claimed (Unix ms, 0 now, -1 once a marker says so),
+--       next due time (Unix ms, 0 none), oldest beat of a worker (Unix ms), jobs this worker holds now, ids whose settling
+--       came too late, claimed jobs (id, state record, message of each, flat)
 local tag, worker, want, idle = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local rate_limit, rate_ms, max_running = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 -- @include now
 -- @include state
 -- @include flag
@@ -25,6 +27,8 @@ local tag, worker, want, idle = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(AR
 -- @include settle
 -- @include promote
 -- @include claim
+-- @include rate
+-- @include limits
 
 -- At maxmemory Redis refuses a script whose first write could need memory, and runs one whose first write cannot. So this
 -- changes nothing, and lets workers settle, keep their leases and make room while dispatches are refused.
@@ -33,8 +37,8 @@ redis.call('ZREM', workers, '')
 local now = now_ms()
 redis.call('ZADD', workers, string.format('%.0f', now), worker)
 
-start_claimed(10, tonumber(ARGV[9]), now)
-local at = 10 + 2 * ARGV[9]
+start_claimed(13, tonumber(ARGV[12]), now)
+local at = 13 + 2 * ARGV[12]
 local completed_count = tonumber(ARGV[at])
 if completed_count > 0 then
   complete(at + 1, completed_count, now)
@@ -46,12 +50,8 @@ trim(failed, tonumber(ARGV[7]), tonumber(ARGV[8]), now)
 trim(cancelled, tonumber(ARGV[7]), tonumber(ARGV[8]), now)
 
 promote_due(now)
-local claimed = want > 0 and claim(want, idle, now) or {}
-local left = redis.call('LLEN', waiting) + redis.call('ZCARD', prioritized)
-if left > 0 then
-  -- Another worker may be idle, and this one may have popped the marker without taking all.
-  wake_worker()
-end
+local claimed, left, opens = claim_within_limits(want, idle, now)
 local next_due = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2] or '0'
 local oldest_beat = redis.call('ZRANGE', workers, 0, 0, 'WITHSCORES')[2]
-return {string.format('%.0f', now), left, next_due, oldest_beat, redis.call('SCARD', active), late, claimed}
+return {string.format('%.0f', now), left, string.format('%.0f', opens), next_due, oldest_beat, redis.call('SCARD', active),
+  late, claimed}

@@ -34,7 +34,7 @@ end
 
 -- Returns id, state record, message of each claimed job, one after the other.
 local function claim(want, idle, now)
-  local ids = pop_ready(math.min(want, CLAIM_LIMIT))
+  local ids = want > 0 and pop_ready(math.min(want, CLAIM_LIMIT)) or {}
   if #ids == 0 then
     return {}
   end
@@ -55,8 +55,9 @@ local function claim(want, idle, now)
       else
         local record = write_state(job)
         held_ids[#held_ids + 1] = ids[n]
-        append(states, {ids[n], record})
-        append(claimed, {ids[n], record, messages[n]})
+        states[#states + 1], states[#states + 2] = ids[n], record
+        local last = #claimed
+        claimed[last + 1], claimed[last + 2], claimed[last + 3] = ids[n], record, messages[n]
       end
     end
   end
