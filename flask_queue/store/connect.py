@@ -19,6 +19,9 @@ from ..errors import ConfigError, QueueUnavailable
 Resolve = Callable[[], str]
 
 _PLANNED = ("redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
+#: Of one client. A thread has one at a time, so only a leak could come near. Newer versions of the client library allow
+#: 100 unless told, fewer than a web server may have threads.
+_MAX_CONNECTIONS = 10_000
 
 
 def make_client(url: str, *, timeout_s: float, protocol: int | None = None, resolve: Resolve | None = None) -> Redis:
@@ -35,17 +38,19 @@ def make_client(url: str, *, timeout_s: float, protocol: int | None = None, reso
         "socket_connect_timeout": timeout_s,
         "retry": Retry(NoBackoff(), 0),
         "client_name": "flask-queue",
+        "max_connections": _MAX_CONNECTIONS,
     }
     if protocol is not None:
         options["protocol"] = protocol
     if resolve is not None:
-        return Redis(connection_pool=ConnectionPool(connection_class=_EmbeddedConnection, resolve=resolve, **options))
+        return Redis.from_pool(ConnectionPool(connection_class=_EmbeddedConnection, resolve=resolve, **options))
     scheme = urlsplit(url).scheme
     if scheme in _PLANNED:
         raise ConfigError([f"QUEUE_REDIS_URL: {scheme}:// is not supported by this version yet; use redis://"])
     if scheme != "unix":
         options["socket_keepalive"] = True
-    return Redis(connection_pool=ConnectionPool.from_url(url, **options))
+    # A client closes the connections only of a pool that is its own.
+    return Redis.from_pool(ConnectionPool.from_url(url, **options))
 
 
 class _EmbeddedConnection(UnixDomainSocketConnection):
