@@ -51,15 +51,24 @@ class Call:
 
 @cache
 def load(name: str) -> Script:
-    """The script `lua/<name>.lua`, its keys named by the `KEYS` line of its header."""
+    """The script `lua/<name>.lua`, its keys named by the `KEYS` line of its header.
+
+    Includes may include others; each is put in once, where it is first asked for.
+    """
     folder = files(__package__) / "lua"
     source = (folder / f"{name}.lua").read_text(encoding="utf-8")
     declared = _KEYS.search(source)
     names = tuple(declared.group(1).split()) if declared else ()
     naming = f"local {', '.join(names)} = unpack(KEYS)\n" if names else ""
 
+    included: set[str] = set()
+
     def include(match: re.Match[str]) -> str:
-        return (folder / "includes" / f"{match.group(1)}.lua").read_text(encoding="utf-8")
+        wanted = match.group(1)
+        if wanted in included:
+            return ""
+        included.add(wanted)
+        return _INCLUDE.sub(include, (folder / "includes" / f"{wanted}.lua").read_text(encoding="utf-8"))
 
     text = naming + _INCLUDE.sub(include, source)
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), names)

@@ -82,8 +82,16 @@ def test_a_transition_fits_on_a_page(name: str) -> None:
 
 def test_every_include_is_used() -> None:
     """No script text lies about unused."""
-    used = {match for name in NAMES for match in re.findall(r"@include (\w+)", (LUA / f"{name}.lua").read_text())}
+    texts = [*(LUA / f"{name}.lua" for name in NAMES), *(LUA / "includes" / name for name in INCLUDES)]
+    used = {match for text in texts for match in re.findall(r"@include (\w+)", text.read_text())}
     assert {f"{name}.lua" for name in used} == set(INCLUDES)
+
+
+@each_script
+def test_an_include_is_put_in_once(name: str) -> None:
+    """However many ask for it: a second copy would be a second variable, and Lua has few."""
+    names = re.findall(r"^local function (\w+)", load(name).text, re.MULTILINE)
+    assert len(names) == len(set(names)), names
 
 
 @each_script
