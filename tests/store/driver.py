@@ -25,6 +25,7 @@ ERROR = JobError("ValueError", "no such user", "Traceback: …")
 DAY_MS = 86_400_000
 #: Keeps whatever a test finishes.
 KEEP = Retention(10_000, DAY_MS, 10_000, DAY_MS)
+NO_LIMITS = Limits()
 LEASE_MS = 15_000
 
 
@@ -35,7 +36,7 @@ class Driver:
     client: Client
     queue: str = "q"
     keep: Retention = KEEP
-    limits: Limits = Limits()
+    limits: Limits = NO_LIMITS
 
     def __post_init__(self) -> None:
         self.transitions = Transitions(PREFIX)
