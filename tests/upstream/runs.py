@@ -28,6 +28,10 @@ LONGEST = ("test_redis.py", "test_window_rate_limiter.py")
 ENVIRONMENT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONNODEBUGRANGES": "1"}
 
 
+#: The status of a module that was not over in time.
+TOO_LONG = -1
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What came of one test, or of one of its parameters."""
@@ -43,7 +47,7 @@ class ModuleRun:
     """What came of one module."""
 
     module: str
-    #: That of pytest: 0 all passed, 1 some failed, 5 there are none; all others mean that it was not run as a whole.
+    #: That of pytest: 0 all passed, 1 some failed, 5 there are none; all others say that it was not run to its end.
     status: int
     output: str
     results: Sequence[Result] = field(default=())
@@ -63,18 +67,22 @@ def _run(module: str, folder: Path, root: Path) -> ModuleRun:
     options = ["-c", "pytest.ini", "--timeout=60", f"--junit-xml={report}", "--show-capture=no", "--quiet"]
     not_run = [test for test, exemption in EXEMPTIONS.items() if not exemption.is_run and test.startswith(module)]
     options += [f"--deselect={PACKAGE}/{test}" for test in not_run]
-    ended = subprocess.run(
-        [sys.executable, "-m", "pytest", *plugins, *options, f"{PACKAGE}/{module}"],
-        cwd=folder,
-        env={**os.environ, **ENVIRONMENT, "PYTHONPATH": str(root)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    output = folder / f"{module}.txt"
+    with output.open("w") as file:
+        try:
+            status = subprocess.run(
+                [sys.executable, "-m", "pytest", *plugins, *options, f"{PACKAGE}/{module}"],
+                cwd=folder,
+                env={**os.environ, **ENVIRONMENT, "PYTHONPATH": str(root)},
+                stdout=file,
+                stderr=file,
+                timeout=PATIENCE_S,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            status = TOO_LONG
     results = _read(report, module) if report.exists() else ()
-    return ModuleRun(module, ended.returncode, ended.stdout, results)
+    return ModuleRun(module, status, output.read_text(errors="replace"), results)
 
 
 def _read(report: Path, module: str) -> list[Result]:

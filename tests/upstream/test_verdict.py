@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.upstream.exemptions import Exemption
-from tests.upstream.runs import ModuleRun, Result
+from tests.upstream.runs import TOO_LONG, ModuleRun, Result
 from tests.upstream.verdict import faults, summary
 
 NOW = (2, 2)
@@ -33,7 +33,7 @@ def test_a_failure_that_nobody_exempted_is_a_fault() -> None:
     assert "assert 1 == 2" in fault
 
 
-@pytest.mark.parametrize("status", [2, 3, 4, -9])
+@pytest.mark.parametrize("status", [2, 3, 4, -9, TOO_LONG])
 def test_a_module_that_was_not_run_is_a_fault(status: int) -> None:
     """An import that fails, a usage error, a crash: with what pytest said."""
     [fault] = faults(run(status=status), {}, NOW)
