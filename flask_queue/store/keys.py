@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -32,6 +33,12 @@ class QueueKeys:
 def new_id() -> str:
     """A fresh local id: 16 characters from `[A-Za-z0-9]`."""
     return base64.b64encode(os.urandom(ID_BYTES), b"xy").decode()
+
+
+def lock_name(job: str, key: str) -> str:
+    """What a unique key of a job is called in Redis: short, however long the key is."""
+    digest = hashlib.blake2b(f"{job}\n{key}".encode(errors="surrogatepass"), digest_size=15).digest()
+    return base64.urlsafe_b64encode(digest).decode()
 
 
 def full_id(queue: str, local_id: str) -> str:

@@ -15,7 +15,8 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from .keys import QueueKeys
 
-_KEYS = re.compile(r"^-- KEYS: (.+)$", re.MULTILINE)
+#: May go on over more lines, indented.
+_KEYS = re.compile(r"^-- KEYS: (.+(?:\n--  +.+)*)$", re.MULTILINE)
 _INCLUDE = re.compile(r"^-- @include (\w+)\n", re.MULTILINE)
 
 Argument: TypeAlias = str | bytes | int
@@ -58,7 +59,7 @@ def load(name: str) -> Script:
     folder = files(__package__) / "lua"
     source = (folder / f"{name}.lua").read_text(encoding="utf-8")
     declared = _KEYS.search(source)
-    names = tuple(declared.group(1).split()) if declared else ()
+    names = tuple(re.findall(r"\w+", declared.group(1))) if declared else ()
     naming = f"local {', '.join(names)} = unpack(KEYS)\n" if names else ""
 
     included: set[str] = set()

@@ -23,13 +23,17 @@ BATCH = 256
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """A job to store: `due` is empty for now, `+ms` after now, or a Unix time in ms; `nonce` - for generated ids."""
+    """A job to store: `due` is empty for now, `+ms` after now, or a Unix time in ms; `nonce` - for generated ids.
+
+    `lock` is empty, or how long a unique lock holds, and its name: `ms name`.
+    """
 
     local_id: str
     message: bytes
     due: str = ""
     priority: int = 0
     nonce: str = "-"
+    lock: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +134,18 @@ class Transitions:
     def enqueue(self, client: Redis, queue: str, entries: Sequence[NewEntry]) -> tuple[int, dict[int, RawJob]]:
         """Store up to 256 jobs of one queue.
 
-        Returns: Redis's time (Unix ms), and by position those that existed and were left as they are.
+        Returns: Redis's time (Unix ms), and by position those that existed, by their id or lock, and were left as they
+            are.
         Redis: enqueue.lua, one round trip.
         """
         keys = self.keys(queue)
         args: list[Argument] = [keys.tag]
         for entry in entries:
-            args += (entry.local_id, entry.message, entry.due, entry.priority, entry.nonce)
+            args += (entry.local_id, entry.message, entry.due, entry.priority, entry.nonce, entry.lock)
         reply = run(client, Call(load("enqueue"), keys, args))
         existing = {
-            position: RawJob(queue, entries[position].local_id, StateRecord.parse(state), *texts)
-            for position, state, *texts in zip(*(reply[start::5] for start in range(1, 6)), strict=True)
+            position: RawJob(queue, local_id.decode(), StateRecord.parse(state), *texts)
+            for position, local_id, state, *texts in zip(*(reply[start::6] for start in range(1, 7)), strict=True)
         }
         return int(reply[0]), existing
 
@@ -199,7 +204,8 @@ class Transitions:
     def retry(self, client: Redis, queue: str, local_ids: Sequence[str]) -> list[str]:
         """Put up to 256 failed or cancelled jobs back to waiting.
 
-        Returns: for each its state letter before (`f` and `x` were retried), empty for unknown, `p` for a lost payload.
+        Returns: for each its state letter before (`f` and `x` were retried), empty for unknown, `p` for a lost payload,
+            `u` where another job has its unique key.
         Redis: retry.lua, one round trip.
         """
         reply = run(client, Call(load("retry"), self.keys(queue), local_ids))

@@ -27,7 +27,7 @@ PLACES = {
 }
 #: Everything that may be under a queue's tag, besides `logs:<id>`, `id:<id>` and `active:<worker>`.
 KEYS = {"jobs", "state", "attempts", "progress", "wake", "meta", "workers", "waiting", "prioritized"} | {
-    *("delayed", "completed", "failed", "cancelled", "claims")
+    *("delayed", "completed", "failed", "cancelled", "claims", "unique", "unique_of")
 }
 #: How long an id that its caller chose is remembered without its record.
 MEMORY_MS = 3_600_000
@@ -47,6 +47,10 @@ class Snapshot:
     wake: list[bytes]
     #: Worker → the ids it holds.
     held: Mapping[bytes, set[bytes]]
+    #: Unique key → the id that has it.
+    locks: Mapping[bytes, bytes]
+    #: Id → the unique key that it has, or had.
+    unique_of: Mapping[bytes, bytes]
     tombstones: int
     logs: frozenset[bytes]
     #: Remembered id → milliseconds left.
@@ -83,6 +87,7 @@ def check_snapshot(found: Snapshot) -> Counter[str]:
     _check_order(found)
     _check_histories(found)
     _check_orphans(found)
+    _check_locks(found)
     assert len(found.wake) <= 1, f"more than one wake marker: {found.wake}"
     assert found.counts == [counts[place] for place in PLACES.values()], f"counts {found.counts} differ from {counts}"
     return counts
@@ -108,6 +113,8 @@ def snapshot(client: Client, keys: QueueKeys) -> Snapshot:
         pipeline.hkeys(keys["progress"])
         pipeline.lrange(keys["waiting"], 0, -1)
         pipeline.zrange(keys["wake"], 0, -1)
+        pipeline.hgetall(keys["unique"])
+        pipeline.hgetall(keys["unique_of"])
         pipeline.hget(keys["meta"], "tombstones")
         zsets = ("prioritized", "delayed", "completed", "failed", "cancelled", "workers")
         for name in zsets:
@@ -116,7 +123,7 @@ def snapshot(client: Client, keys: QueueKeys) -> Snapshot:
             pipeline.smembers(keys[f"active:{worker}"])
         for job in kinds["id"]:
             pipeline.pttl(keys[f"id:{job}"])
-        states, jobs, attempts, progress, waiting, wake, tombstones, *rest = pipeline.execute()
+        states, jobs, attempts, progress, waiting, wake, locks, unique_of, tombstones, *rest = pipeline.execute()
     scores = {name: [(job, float(score)) for job, score in pairs] for name, pairs in zip(zsets, rest, strict=False)}
     held = {worker.encode(): set(jobs) for worker, jobs in zip(kinds["active"], rest[len(zsets) :], strict=False)}
     left = rest[len(zsets) + len(held) :]
@@ -130,6 +137,8 @@ def snapshot(client: Client, keys: QueueKeys) -> Snapshot:
         waiting=waiting,
         wake=wake,
         held=held,
+        locks={key: text.split()[0] for key, text in locks.items()},
+        unique_of={job: text.split(b" ", 1)[1] for job, text in unique_of.items()},
         tombstones=int(tombstones or 0),
         logs=frozenset(logs),
         remembered=dict(zip((job.encode() for job in kinds["id"]), left, strict=True)),
@@ -185,6 +194,17 @@ def _check_histories(found: Snapshot) -> None:
         newest = found.states[job].number if job in found.states else 0
         assert numbers == sorted(set(numbers)), f"{job!r} has runs {numbers}"
         assert numbers[-1] <= newest, f"{job!r} has runs {numbers}, and run {newest} is its newest"
+
+
+def _check_locks(found: Snapshot) -> None:
+    """Each lock is that of an unsettled job, which knows it; a job that has one, or had one, says so."""
+    for key, job in found.locks.items():
+        record = found.states.get(job)
+        assert record, f"the lock {key!r} was left behind by {job!r}, which is gone"
+        assert record.state in "wda", f"the lock {key!r} was left behind by {job!r}, which is {record}"
+        assert found.unique_of.get(job) == key, f"{job!r} has the lock {key!r} without knowing"
+    unique = {job for job, record in found.states.items() if "u" in record.flags}
+    assert set(found.unique_of) == unique, f"keys are kept of {set(found.unique_of)}, not of {unique}"
 
 
 def _check_orphans(found: Snapshot) -> None:

@@ -125,6 +125,10 @@ class Driver:
         self.write(local_id, state._replace(state="x", finished_ms=now_ms))
         self.client.zadd(self.keys["cancelled"], {local_id: now_ms})
         self.client.hincrby(self.keys["meta"], "tombstones", 1)
+        _, _, key = (self.client.hget(self.keys["unique_of"], local_id) or b"").partition(b" ")
+        holder = self.client.hget(self.keys["unique"], key) or b""
+        if holder.split()[:1] == [local_id.encode()]:
+            self.client.hdel(self.keys["unique"], key)
 
     def state(self, local_id: str) -> StateRecord:
         """A job's state record; the job exists."""
@@ -154,7 +158,7 @@ class Driver:
         pattern = f"{self.keys.tag}:*"
         found = {key.decode().removeprefix(f"{self.keys.tag}:") for key in self.client.keys(pattern)}
         named = {key for key in found if key.endswith(f":{local_id}")}
-        for name in ("jobs", "state", "attempts", "progress"):
+        for name in ("jobs", "state", "attempts", "progress", "unique_of"):
             named |= {name} if self.client.hexists(self.keys[name], local_id) else set()
         named |= {"waiting"} if local_id.encode() in self.client.lrange(self.keys["waiting"], 0, -1) else set()
         for name in ("prioritized", "delayed", "completed", "failed", "cancelled"):

@@ -67,6 +67,14 @@ def test_the_header_names_the_keys(name: str) -> None:
 
 
 @each_script
+def test_every_key_is_declared(name: str) -> None:
+    """Also what includes use; in Lua an unknown name is an error at its first use, which may be a rare one."""
+    script = load(name)
+    used = set(re.findall(r"redis\.call\('\w+', (\w+)", script.text)) & (KEYS | {"active"})
+    assert used <= set(script.keys), used - set(script.keys)
+
+
+@each_script
 def test_the_header_tells_the_contract(name: str) -> None:
     """Purpose, KEYS, ARGV and what is returned, in this order, before any code."""
     head = (LUA / f"{name}.lua").read_text().split("\nlocal ")[0]

@@ -1,5 +1,5 @@
 -- Takes the jobs of a dead worker back: to the front of the queue, or to failed where it died too often under a job.
--- KEYS: jobs state waiting prioritized delayed workers failed attempts wake meta
+-- KEYS: jobs state waiting prioritized delayed workers failed attempts wake meta unique unique_of
 -- ARGV: tag, lease_ms, max_recoveries, error JSON for a job that is given up
 -- Returns: how many jobs came back, ids of those given up, the next lease's end (Unix ms, 0 no worker left),
 --       now (Unix ms)

@@ -1,4 +1,5 @@
 -- Settles `count` completed runs. ARGV from `index`, of each: id, number, runtime (ms), result, flag ('t' cut, or '').
+-- @include unlock
 local function complete(index, count, now)
   local ids, states, ends, done, settled = {}, {}, {}, {}, {}
   for n = 1, count do
@@ -14,6 +15,7 @@ local function complete(index, count, now)
       if job.number ~= '1' then
         append_history(ids[n], job, 'completed', now, '')
       end
+      unlock(ids[n], job)
       job.state, job.finished, job.attempts, job.result = 'c', now, job.attempts + 1, ARGV[at + 3]
       job.flags = ARGV[at + 4] == '' and job.flags or set_flag(job.flags, ARGV[at + 4])
       done[#done + 1] = ids[n]

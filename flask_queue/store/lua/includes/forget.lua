@@ -1,5 +1,6 @@
 -- Deletes every trace of jobs that are in no state's list any more; at most 512 ids, as Lua's unpack is limited.
 -- An id that its caller chose stays remembered for an hour from its dispatch, so that a late repeat stores nothing.
+-- @include unlock
 local REMEMBER_MS = 3600000
 
 local function remember(id, text, now)
@@ -11,6 +12,10 @@ local function remember(id, text, now)
   end
   if string.find(job.flags, 'l', 1, true) then
     redis.call('UNLINK', tag .. ':logs:' .. id)
+  end
+  if string.find(job.flags, 'u', 1, true) then
+    unlock(id, job)
+    redis.call('HDEL', unique_of, id)
   end
 end
 

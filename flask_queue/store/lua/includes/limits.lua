@@ -1,6 +1,9 @@
 -- The limits of a queue over all its workers: rate_limit, and max_running jobs held at a time; 0 for none.
 -- Whoever waits for the rate looks again after a hundredth of the window, or after GRAIN_MS, at the earliest: slots that open
 -- one by one would cost a look each.
+-- @include claim
+-- @include rate
+-- @include wake
 local GRAIN_MS = 100
 
 -- Counted in the workers' own sets: a counter could drift, and every transition would have to keep it.

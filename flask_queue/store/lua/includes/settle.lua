@@ -1,5 +1,6 @@
 -- Settles `count` runs that did not complete. ARGV from `index`, of each: kind (a name of settle_as), id, number, runtime (ms),
 -- delay (ms), error (JSON, or ''), message ('' to keep the stored one).
+-- @include unlock
 local function run_again(id, job, delay, now)
   job.due = 0
   if delay > 0 then
@@ -36,6 +37,7 @@ end
 
 function settle_as.cancelled(id, job, delay, error_json, now)
   append_history(id, job, 'cancelled', now, error_json)
+  unlock(id, job)
   job.state, job.finished, job.due = 'x', now, 0
   redis.call('ZADD', cancelled, string.format('%.0f', now), id)
 end

@@ -1,7 +1,7 @@
 -- The state record of a job: words with single spaces between, the result (JSON, or nothing) at the end.
 --   state      w d a c f x: waiting, delayed, active, completed, failed, cancelled ("cancelled" is x)
 --   nonce      of the call that stored a job under an id its caller chose; - for an id that we made
---   flags      l: has log lines; t: the result is cut; - for none
+--   flags      l: has log lines; t: the result is cut; u: has, or had, a unique lock; - for none
 --   attempts   runs that spent one since the last operator's retry
 --   number     of the run, counted up by every claim, never restarting: with the worker the fence of a settle
 --   recoveries started runs that were lost with their worker
@@ -11,16 +11,25 @@
 --   worker     that has the job, or had it last; - for none
 local STATE_PATTERN = '^(%a) (%S+) (%S+) (%d+) (%d+) (%d+) (%-?%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+) (.*)$'
 
-local function read_state(text)
-  local job = {}
-  job.state, job.nonce, job.flags, job.attempts, job.number, job.recoveries, job.priority, job.created, job.due,
-    job.started, job.finished, job.runtime, job.worker, job.result = string.match(text, STATE_PATTERN)
-  return job
+-- The record as a table; its parts are text.
+local function record(state, nonce, flags, attempts, number, recoveries, priority, created, due, started, finished, runtime,
+    worker, result)
+  return {state = state, nonce = nonce, flags = flags, attempts = attempts, number = number, recoveries = recoveries,
+    priority = priority, created = created, due = due, started = started, finished = finished, runtime = runtime,
+    worker = worker, result = result}
 end
 
--- %.0f: Lua would print large numbers with an exponent.
+local function read_state(text)
+  return record(string.match(text, STATE_PATTERN))
+end
+
+-- Lua prints whole numbers below 10^14 as they are, which for times is until the year 5138; only a job may be due later.
 local function write_state(job)
-  return string.format('%s %s %s %d %d %d %d %.0f %.0f %.0f %.0f %.0f %s %s', job.state, job.nonce, job.flags,
-    job.attempts, job.number, job.recoveries, job.priority, job.created, job.due, job.started, job.finished,
-    job.runtime, job.worker, job.result)
+  return job.state .. ' ' .. job.nonce .. ' ' .. job.flags .. ' ' .. job.attempts .. ' ' .. job.number .. ' '
+    .. job.recoveries .. ' ' .. job.priority .. ' ' .. job.created .. ' ' .. string.format('%.0f', job.due) .. ' '
+    .. job.started .. ' ' .. job.finished .. ' ' .. job.runtime .. ' ' .. job.worker .. ' ' .. job.result
+end
+
+local function new_state(state, nonce, flags, priority, created, due)
+  return string.format('%s %s %s 0 0 0 %s %.0f %.0f 0 0 0 - ', state, nonce, flags, priority, created, due)
 end
