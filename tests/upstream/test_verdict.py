@@ -65,3 +65,9 @@ def test_the_summary_counts_tests_and_exceptions() -> None:
     exemptions = EXEMPT | {"test_a.py::test_elsewhere": Exemption("It wants a machine.", is_run=False)}
     line = summary(run(GOOD, GOOD, BAD, BAD), exemptions, "2.2.1")
     assert line == "dramatiq's own suite (2.2.1, 1 modules): 2 passed, 2 exceptions"
+
+
+def test_the_summary_names_what_was_run_again() -> None:
+    """A test that passes only when all is quiet is told."""
+    again = [ModuleRun("test_a.py", 0, "", [GOOD], again=[GOOD.test])]
+    assert "1 passed (run again: test_a.py::test_good), 0 exceptions" in summary(again, {}, "2.2.1")

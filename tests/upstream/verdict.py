@@ -35,7 +35,9 @@ def summary(runs: Sequence[ModuleRun], exemptions: Mapping[str, Exemption], vers
     passed = sum(result.has_passed for result in results)
     exempt = {result.test for result in results if not result.has_passed} & set(exemptions)
     exempt |= {test for test, exemption in exemptions.items() if not exemption.is_run}
-    return f"dramatiq's own suite ({version}, {len(runs)} modules): {passed} passed, {len(exempt)} exceptions"
+    again = [test for run in runs for test in run.again]
+    note = f" (run again: {', '.join(again)})" if again else ""
+    return f"dramatiq's own suite ({version}, {len(runs)} modules): {passed} passed{note}, {len(exempt)} exceptions"
 
 
 def _stale(test: str, exemption: Exemption, results: Sequence[Result], version: tuple[int, int]) -> Iterator[str]:
