@@ -36,8 +36,8 @@ RETENTION = [KEEP_ALL, KEEP_ALL, KEEP_ALL, Retention(2, DAY_MS, 1, DAY_MS), Rete
 queues = st.sampled_from(QUEUES)
 slots = st.sampled_from(SLOTS)
 endings: list[Outcome | None] = [
-    *(Completed(), Failed(ERROR), Retried(0, ERROR), Released(), GivenBack(), None, Completed(), Cancelled()),
-    *(Retried(9**9, ERROR), Failed(ERROR), GivenBack(), None, Released(9**9)),
+    *(Completed(), Completed(), Completed(), Failed(ERROR), Retried(0, ERROR), Released(), GivenBack(), None),
+    *(Completed(), Cancelled(), Retried(9**9, ERROR), Failed(ERROR), GivenBack(), None, Released(9**9)),
 ]
 new_jobs = st.lists(
     st.tuples(

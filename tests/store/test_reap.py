@@ -211,7 +211,9 @@ def test_a_worker_that_leaves_jobs_behind_keeps_its_lease(queue: Driver) -> None
     """What it still holds is taken back when the lease runs out."""
     queue.add("a")
     queue.claim(1, "w1")
+    beat_ms = queue.client.zscore(queue.keys["workers"], "w1")
     queue.transitions.leave(queue.client, ["q"], "w1")
+    assert queue.client.zscore(queue.keys["workers"], "w1") == beat_ms
     lose(queue)
     assert queue.state("a").state == "w"
 
