@@ -40,6 +40,8 @@ class NewJob:
     priority: int = 0
     #: The caller chose the id: it is remembered for an hour, and a repeat of this very call is told from a duplicate.
     explicit_id: bool = False
+    #: For how long it is unique, and by which key, as `NewEntry.lock`; empty if it is not.
+    lock: str = ""
     #: Somebody holds the message, and a worker must read the same one: with its own time, not that of storing it.
     keeps_timestamp: bool = False
 
@@ -230,9 +232,11 @@ class QueueBroker(Broker):
     def _record(self, job: NewJob, now_ms: int, existing: RawJob | None) -> JobRecord:
         message = job.message
         if existing is not None:
+            is_other = existing.local_id != message.message_id
             if existing.name != message.actor_name:
                 raise JobIdConflict(full_id(message.queue_name, message.message_id), existing.name)
-            return existing.record(self.max_retries_of(existing.name), deduplicated=True)
+            # An id that we made can only exist because this call was sent again.
+            return existing.record(self.max_retries_of(existing.name), deduplicated=is_other or job.explicit_id)
         due_ms = job.due_ms or (now_ms + job.delay_ms if job.delay_ms else 0)
         is_delayed = due_ms > now_ms
         return JobRecord(
@@ -258,7 +262,8 @@ def _chunks(jobs: Sequence[NewJob]) -> Iterator[tuple[str, list[NewJob]]]:
 
 def _entry(job: NewJob, message: bytes) -> NewEntry:
     due = str(job.due_ms) if job.due_ms else f"+{job.delay_ms}" if job.delay_ms else ""
-    return NewEntry(job.message.message_id, message, due, job.priority, new_id() if job.explicit_id else "-")
+    nonce = new_id() if job.explicit_id else "-"
+    return NewEntry(job.message.message_id, message, due, job.priority, nonce, job.lock)
 
 
 def _refuse_foreign_worker() -> None:

@@ -34,6 +34,8 @@ class Delivery(MessageProxy):
         self.broker = broker
         self.state = state
         self.worker = worker
+        #: When the worker took it (Unix ms by Redis's clock).
+        self.claimed_ms = state.started_ms
         #: What the run decided, if a middleware did; else it follows from result or exception.
         self.outcome: Outcome | None = None
         #: What went wrong in the run, as it is kept.
@@ -66,6 +68,11 @@ class Delivery(MessageProxy):
     def attempt(self) -> int:
         """Which attempt this run is, from 1; anew after an operator's retry."""
         return self.state.attempts + 1
+
+    @property
+    def age_s(self) -> float:
+        """Seconds from its dispatch or, if it was delayed, from its due time, until the worker took it."""
+        return (self.claimed_ms - (self.state.due_ms or self.state.created_ms)) / 1000
 
     def follow_up(self, message: Message[Any]) -> Message[Any]:
         """The message under an id that a repetition of this attempt would give it again, so that it is stored once.

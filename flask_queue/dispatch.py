@@ -14,7 +14,7 @@ from .errors import InvalidPayload, JobNotRegistered, QueueError
 from .options import DEFAULTS, DispatchOptions, check_job_id
 from .payload import check_payload
 from .record import JobRecord
-from .store.keys import new_id
+from .store.keys import lock_name, new_id
 
 if TYPE_CHECKING:
     from .job import Job
@@ -144,4 +144,18 @@ def _new_job(job: type[Job], options: DispatchOptions, payload: dict[str, Any], 
         due_ms=options.due_ms,
         priority=job.priority if options.priority is None else options.priority,
         explicit_id=job_id is not None,
+        lock=_lock(job, options, payload),
     )
+
+
+def _lock(job: type[Job], options: DispatchOptions, payload: dict[str, Any]) -> str:
+    """For how long the job is to be unique, and by which key; empty if it is not."""
+    for_s = job.unique_for_s if options.unique_for_s is None else options.unique_for_s
+    if for_s is None:
+        if options.unique_key is not None:
+            raise ValueError("options(unique_key=…): say for how long, with unique_for_s=… here or on the class")
+        return ""
+    key: object = job.unique_by(**payload) if options.unique_key is None else options.unique_key
+    if not isinstance(key, str):
+        raise InvalidPayload(job.name, "$", f"unique_by must return a text (str), not {type(key).__name__}")
+    return f"{max(1, int(for_s * 1000))} {lock_name(job.name, key)}"

@@ -113,7 +113,7 @@ class JobTimeout(QueueError):
 
 
 class JobExpired(QueueError):
-    """The job was older than its `max_age_s` when a worker took it."""
+    """The job was older than its `max_age_s` when its turn came: it did not run, and spent no attempt."""
 
 
 class JobCancelled(QueueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -42,6 +43,8 @@ class Dispatcher(Generic[P]):
     def dispatch(self, *args: P.args, **kwargs: P.kwargs) -> JobRecord:
         """Store a job that calls `handle` with these arguments. Redis: one round trip.
 
+        Returns: its record; `deduplicated` is set where it is that of a job which was there, of the same id or key.
+
         Raises:
             InvalidPayload: these are not the arguments of `handle`, or JSON cannot hold them.
             PayloadTooLarge: over QUEUE_MAX_PAYLOAD_BYTES.
@@ -50,6 +53,7 @@ class Dispatcher(Generic[P]):
             JobIdConflict: the id belongs to a job of another name.
             QueueUnavailable: Redis did not answer in time; the job may have been stored, its `job_id` is in the error.
             QueueError: outside of an app context.
+            ValueError: there is a `unique_key`, and nothing says for how long.
         """
         return dispatch(self._job, args, kwargs, self._options)
 
@@ -113,8 +117,8 @@ class OptionsCall(Generic[P]):
             queue_name: another queue.
             max_retries: runs after the first, at most.
             timeout_s: seconds that a run may take.
-            unique_for_s: not supported yet.
-            unique_key: not supported yet.
+            unique_for_s: seconds in which dispatch returns an unsettled job of the same key instead of storing another.
+            unique_key: the key, in place of that which `unique_by` makes.
             job_id: makes dispatch idempotent in its queue: 1 to 128 letters, digits, dots, `_` and `-`.
             after_commit: not supported yet.
 
@@ -170,6 +174,12 @@ class Job:
     timeout_s: ClassVar[float | None] = None
     #: -100 to 100; higher ones run first inside a queue.
     priority: ClassVar[int] = 0
+    #: While an unsettled job of this name has the same key in its queue, for so many seconds at most, dispatch returns
+    #: that job's record, marked `deduplicated`; None for jobs that may be there twice.
+    unique_for_s: ClassVar[float | None] = None
+    #: A job that is older when its turn comes fails with JobExpired instead of running, and spends no attempt. Counted
+    #: in seconds from its dispatch or, if it was delayed, also before a retry, from its due time; None for any age.
+    max_age_s: ClassVar[float | None] = None
     #: Only these errors are retried; None for all.
     retry_on: ClassVar[ErrorTypes | None] = None
     #: These errors are never retried; wins over `retry_on`.
@@ -188,6 +198,14 @@ class Job:
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
             cls.name = cls.__name__
+
+    @staticmethod
+    def unique_by(*_: Any, **payload: Any) -> str:
+        """The key by which a job with `unique_for_s` is unique; by default its whole payload.
+
+        Override it as a static method that takes the payload by name, as `handle` does, with all its defaults.
+        """
+        return json.dumps(payload, sort_keys=True)
 
     @property
     def job_id(self) -> str:

@@ -12,6 +12,12 @@ from .store.queries import LISTED, Queries
 from .store.state import STATES
 from .store.transitions import BATCH
 
+#: Why a failed or cancelled job could not be retried.
+_REFUSED = {
+    "p": "failed and has lost its payload",
+    "u": "kept back, as another job has its unique key until it is settled",
+}
+
 
 class Monitor:
     """Looks at and steers the jobs of one app."""
@@ -74,14 +80,14 @@ class Monitor:
 
         Raises:
             JobNotFound: there is no such job.
-            JobStateError: it is in another state, or its payload is gone.
+            JobStateError: it is in another state, its payload is gone, or another job has its unique key.
         """
         queue, local_id = self._resolve(job_id)
         (before,) = self._broker.store.retry(queue, [local_id])
         if before == "":
             raise JobNotFound(full_id(queue, local_id))
         if before not in ("f", "x"):
-            actual = "failed and has lost its payload" if before == "p" else STATES[before]
+            actual = _REFUSED.get(before) or STATES[before]
             raise JobStateError(full_id(queue, local_id), (JobState.FAILED, JobState.CANCELLED), actual)
         return self._queries.get(queue, local_id)
 

@@ -26,6 +26,8 @@ class DispatchOptions:
     priority: int | None = None
     queue_name: str | None = None
     job_id: str | None = None
+    unique_for_s: float | None = None
+    unique_key: str | None = None
     #: What travels with the message, for the worker.
     message: Mapping[str, Any] = field(default_factory=dict)
 
@@ -53,7 +55,7 @@ def make_options(
         ValueError: an option has a wrong value; the message names it.
         NotImplementedError: it is not supported yet.
     """
-    _refuse(unique_for_s=unique_for_s, unique_key=unique_key, after_commit=after_commit or None)
+    _refuse(after_commit=after_commit or None)
     if delay_s is not None and at is not None:
         raise ValueError("options(delay_s=…, at=…): give one of the two")
     message = {
@@ -66,6 +68,8 @@ def make_options(
         priority=_given("priority", priority, whole(MIN_PRIORITY, MAX_PRIORITY)),
         queue_name=queue_name,
         job_id=None if job_id is None else check_job_id(job_id),
+        unique_for_s=_given("unique_for_s", unique_for_s, seconds(above=True)),
+        unique_key=_key(unique_key),
         message={key: value for key, value in message.items() if value is not None},
     )
 
@@ -94,6 +98,12 @@ def _given(name: str, value: T | None, parse: Callable[[object], T]) -> T | None
         return None if value is None else number(value, parse)
     except ValueError as error:
         raise ValueError(f"options({name}={value!r}): {error}") from None
+
+
+def _key(key: object) -> str | None:
+    if key is not None and (not isinstance(key, str) or not key):
+        raise ValueError(f"options(unique_key={key!r}): give a text that is not empty")
+    return key
 
 
 def _due_ms(at: object) -> int:

@@ -32,6 +32,8 @@ class Failed:
     """The last run failed: no more retries."""
 
     error: JobError
+    #: False where the job was refused before it ran.
+    spends_attempt: bool = True
 
 
 @dataclass(frozen=True, slots=True)

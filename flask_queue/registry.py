@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: Longer names are no names, and names are stored with every job.
 MAX_NAME = 200
 #: What the class may define in a later version. Ignoring it now would break its promise silently.
-NOT_YET = ("unique_for_s", "unique_by", "max_age_s", "after_commit", "tags", "on_completed", "on_failed")
+NOT_YET = ("after_commit", "tags", "on_completed", "on_failed")
 #: Larger than any default of a parameter needs to be.
 MAX_DEFAULT_BYTES = 1 << 20
 
@@ -35,6 +35,8 @@ _CHECKS: Mapping[str, Callable[[Any], object]] = {
     "max_retries": lambda value: value is None or number(value, whole(0)),
     "backoff": lambda value: value is None or parse_backoff(value),
     "timeout_s": lambda value: value is None or number(value, seconds(above=True)),
+    "unique_for_s": lambda value: value is None or number(value, seconds(above=True)),
+    "max_age_s": lambda value: value is None or number(value, seconds(above=True)),
     "priority": lambda value: number(value, whole(MIN_PRIORITY, MAX_PRIORITY)),
 }
 
@@ -45,6 +47,7 @@ class JobActor(BoundActor[Any, Any]):
     def __init__(self, job_class: type[Job], broker: QueueBroker) -> None:
         self.job_class = job_class
         self.signature = signature_of(job_class)
+        self.max_age_s = job_class.max_age_s
         self._config = broker.config
         limit = job_class.max_retries
         super().__init__(
@@ -136,6 +139,7 @@ def _faults(job: type[Job], queues: Collection[str]) -> Iterator[str]:
         if getattr(job, attribute, None):
             yield f"{attribute} is not supported by this version of flask-queue yet: leave it out"
     yield from _handle_faults(job)
+    yield from _unique_faults(job)
 
 
 def _is_name(name: object) -> bool:
@@ -168,6 +172,16 @@ def _handle_faults(job: type[Job]) -> Iterator[str]:
         yield "handle needs self as its first parameter"
     else:
         yield from _parameter_faults(job)
+
+
+def _unique_faults(job: type[Job]) -> Iterator[str]:
+    if not isinstance(inspect.getattr_static(job, "unique_by"), staticmethod):
+        yield "unique_by must be a static method: put @staticmethod above it"
+    elif callable(getattr(job, "handle", None)):
+        try:
+            inspect.signature(job.unique_by).bind(**dict.fromkeys(signature_of(job).parameters))
+        except TypeError as error:
+            yield f"unique_by must take the parameters of handle by name, or **payload ({error})"
 
 
 def _parameter_faults(job: type[Job]) -> Iterator[str]:

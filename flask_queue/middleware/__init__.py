@@ -7,6 +7,7 @@ from dramatiq.middleware import AgeLimit, AsyncIO, Callbacks, CurrentMessage, Pi
 from flask import Flask
 
 from .app_context import AppContext
+from .max_age import MaxAge
 from .retries import Retries
 from .time_limits import TimeLimits
 
@@ -16,6 +17,7 @@ def default_middleware(app: Flask) -> list[Middleware]:
     return [
         AppContext(app),
         AgeLimit(),
+        MaxAge(),
         TimeLimits(),
         ShutdownNotifications(),
         CurrentMessage(),

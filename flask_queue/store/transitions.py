@@ -242,7 +242,8 @@ def _append_settlement(completed: list[Argument], others: list[Argument], settle
         case Retried():
             others += ("retried", *head, outcome.delay_ms, _error_json(outcome.error), outcome.message or "")
         case Failed():
-            others += ("failed", *head, 0, _error_json(outcome.error), "")
+            kind = "failed" if outcome.spends_attempt else "refused"
+            others += (kind, *head, 0, _error_json(outcome.error), "")
         case Released():
             others += ("released", *head, outcome.delay_ms, "", "")
         case Cancelled():

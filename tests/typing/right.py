@@ -39,6 +39,36 @@ class ImportContacts(Job):
         return {"imported": skip, "attempts": self.record.attempts}
 
 
+class SyncAccount(Job):
+    unique_for_s = 3600
+    max_age_s = 0.5
+
+    @staticmethod
+    def unique_by(account_id: int, **rest: Any) -> str:
+        return f"{account_id}{len(rest)}"
+
+    def handle(self, account_id: int, *, full: bool = False) -> None: ...
+
+
+class SyncContacts(Job):
+    @staticmethod
+    def unique_by(**payload: Any) -> str:
+        return str(payload["account_id"])
+
+    def handle(self, account_id: int) -> None: ...
+
+
+class SyncAll(Job):
+    unique_for_s = None
+    max_age_s = 60
+
+    @staticmethod
+    def unique_by(*, account_id: int, full: bool) -> str:
+        return f"{account_id}{full}"
+
+    def handle(self, account_id: int, *, full: bool = False) -> None: ...
+
+
 class Base(Job):
     """What several jobs share; it has no handle and is not registered."""
 
@@ -80,6 +110,8 @@ def dispatch_everything() -> None:
     assert_type(record, JobRecord)
     record = ImportContacts.options(at=datetime.now(UTC), max_retries=0, timeout_s=1.5, job_id="a").dispatch(path="x")
     print(record.id, record.state, record.created_at)
+    SyncAccount.options(unique_for_s=60, unique_key="7").dispatch(7, full=SyncAccount.dispatch(7).deduplicated)
+    assert_type(SyncAll.unique_by(account_id=7, full=True), str)
     urgent = SendWelcomeEmail.options(priority=100)
     urgent.dispatch(1)
 

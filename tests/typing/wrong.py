@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from flask_queue import Job, JobRecord, Queue, RateLimit
 
@@ -31,6 +32,16 @@ class WrongAttributes(Job):
     max_retries = "5"  # type: ignore[assignment]
     backoff = 5  # type: ignore[assignment]
     retry_on = (ConnectionError, "TimeoutError")  # type: ignore[assignment]
+    unique_for_s = "60"  # type: ignore[assignment]
+    max_age_s = [60]  # type: ignore[assignment]  # noqa: RUF012
+
+    def handle(self) -> None: ...
+
+
+class WrongKey(Job):
+    @staticmethod
+    def unique_by(**payload: Any) -> int:  # type: ignore[override]
+        return len(payload)
 
     def handle(self) -> None: ...
 
@@ -63,6 +74,9 @@ SendWelcomeEmail.options(60).dispatch(1)  # type: ignore[call-arg]
 SendWelcomeEmail.options(at="tomorrow").dispatch(1)  # type: ignore[arg-type]
 SendWelcomeEmail.options(at=datetime.now, priority=1).dispatch(1)  # type: ignore[arg-type]
 SendWelcomeEmail.options(job_id=7).dispatch(1)  # type: ignore[arg-type]
+SendWelcomeEmail.options(unique_for_s="60").dispatch(1)  # type: ignore[arg-type]
+SendWelcomeEmail.options(unique_key=7).dispatch(1)  # type: ignore[arg-type]
+SendWelcomeEmail.options(max_age_s=60).dispatch(1)  # type: ignore[call-arg]
 SendWelcomeEmail.options(priority=1).dispatch()  # type: ignore[call-arg]
 SendWelcomeEmail.options(priority=1).dispatch(user_id="1")  # type: ignore[arg-type]
 ImportContacts.options().dispatch(paths="x")  # type: ignore[call-arg]

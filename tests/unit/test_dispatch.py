@@ -25,9 +25,20 @@ class Nothing(Job):
     async def handle(self) -> None: ...
 
 
+class SyncAccount(Job):
+    unique_for_s = 60
+
+    @staticmethod
+    def unique_by(account_id: int, **_: Any) -> str:
+        """Whatever else it is to do."""
+        return str(account_id)
+
+    def handle(self, account_id: int, *, full: bool = False) -> None: ...
+
+
 @pytest.fixture
 def broker() -> Iterator[RecordingBroker]:
-    with app_with(SendWelcomeEmail, Nothing) as broker:
+    with app_with(SendWelcomeEmail, Nothing, SyncAccount) as broker:
         yield broker
 
 
@@ -181,6 +192,10 @@ def test_options_can_be_used_again(broker: RecordingBroker) -> None:
         {"job_id": "x" * 129},
         {"job_id": "x\n"},
         {"job_id": 7},
+        {"unique_for_s": 0},
+        {"unique_for_s": "60"},
+        {"unique_key": ""},
+        {"unique_key": 7},
     ],
 )
 def test_wrong_options(options: dict[str, Any]) -> None:
@@ -189,7 +204,79 @@ def test_wrong_options(options: dict[str, Any]) -> None:
         SendWelcomeEmail.options(**options)
 
 
-@pytest.mark.parametrize("option", [{"unique_for_s": 1}, {"unique_key": "x"}, {"after_commit": True}])
+def locks(broker: RecordingBroker) -> list[tuple[int, str]]:
+    """Milliseconds and name of the lock of each job that was sent."""
+    words = [job.lock.split(" ") for job in broker.jobs]
+    return [(int(for_ms), name) for for_ms, name in words]
+
+
+def test_a_job_is_unique_by_what_it_says(broker: RecordingBroker) -> None:
+    """The key of unique_by, which gets the payload with its defaults, for unique_for_s."""
+    SyncAccount.dispatch(7)
+    SyncAccount.options(unique_for_s=0.0001).dispatch(7, full=True)
+    SyncAccount.dispatch(8)
+    (for_ms, name), (briefly_ms, same), (_, other) = locks(broker)
+    assert (for_ms, briefly_ms, name == same, name == other) == (60_000, 1, True, False)
+
+
+def test_a_job_is_unique_by_its_payload(broker: RecordingBroker) -> None:
+    """Without unique_by; defaults that are left out are part of it, the order of arguments is not."""
+    unique = SendWelcomeEmail.options(unique_for_s=1)
+    unique.dispatch(7)
+    unique.dispatch(plan="free", user_id=7)
+    unique.dispatch(7, plan="pro")
+    names = [name for _, name in locks(broker)]
+    assert (names[0] == names[1], names[0] == names[2]) == (True, False)
+
+
+def test_a_dispatch_may_have_a_key_of_its_own(broker: RecordingBroker) -> None:
+    """It stands in for that of unique_by; names of jobs keep equal keys apart."""
+    SyncAccount.options(unique_key="7").dispatch(99)
+    SyncAccount.dispatch(7)
+    Nothing.options(unique_key="7", unique_for_s=1).dispatch()
+    names = [name for _, name in locks(broker)]
+    assert (names[0] == names[1], names[0] == names[2]) == (True, False)
+
+
+def test_long_and_odd_keys_are_short_names(broker: RecordingBroker) -> None:
+    """Whatever text a key is, Redis keeps a short one."""
+    for key in ("x" * 10_000, "\n \udc80", "é"):
+        SyncAccount.options(unique_key=key).dispatch(1)
+    assert {len(name) for _, name in locks(broker)} == {20}
+
+
+def test_jobs_are_not_unique_by_themselves(broker: RecordingBroker) -> None:
+    """Only a class or a dispatch that says for how long has a lock."""
+    SendWelcomeEmail.dispatch(7)
+    assert broker.jobs[0].lock == ""
+
+
+def test_a_key_needs_a_time(broker: RecordingBroker) -> None:
+    """A unique_key that nothing limits in time would be ignored, so it is refused."""
+    with pytest.raises(ValueError, match="unique_for_s"):
+        SendWelcomeEmail.options(unique_key="7").dispatch(7)
+    assert not hasattr(broker, "jobs")
+
+
+def test_a_key_is_a_text() -> None:
+    """A unique_by that returns anything else is told, before anything is sent."""
+
+    class Wrong(Job):
+        unique_for_s = 60
+
+        @staticmethod
+        def unique_by(**payload: Any) -> Any:
+            return payload["account_id"]
+
+        def handle(self, account_id: int) -> None: ...
+
+    with app_with(Wrong) as broker:
+        with pytest.raises(InvalidPayload, match="must return a text .str., not int"):
+            Wrong.dispatch_many([{"account_id": 7}])
+        assert not hasattr(broker, "jobs")
+
+
+@pytest.mark.parametrize("option", [{"after_commit": True}])
 def test_later_options_are_refused(option: dict[str, Any]) -> None:
     """What this version does not support is refused, never ignored."""
     with pytest.raises(NotImplementedError, match=next(iter(option))):

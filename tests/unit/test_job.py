@@ -139,6 +139,12 @@ def test_handle_called_by_hand() -> None:
             getattr(job, attribute)
 
 
+def test_the_whole_payload_is_the_key() -> None:
+    """Unless the class says otherwise, in whatever order it comes."""
+    assert Report.unique_by(path="a", pages=1) == Report.unique_by(pages=1, path="a")
+    assert Report.unique_by(path="a", pages=1) != Report.unique_by(path="a", pages=2)
+
+
 def test_names() -> None:
     """A job is named by its class, unless that very class says otherwise."""
 

@@ -35,6 +35,10 @@ function settle_as.failed(id, job, delay, error_json, now)
   fail_job(id, job, now, error_json)
 end
 
+function settle_as.refused(id, job, delay, error_json, now)
+  fail_job(id, job, now, error_json)
+end
+
 function settle_as.cancelled(id, job, delay, error_json, now)
   append_history(id, job, 'cancelled', now, error_json)
   unlock(id, job)
