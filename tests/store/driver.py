@@ -146,12 +146,11 @@ class Driver:
 
     def history(self, local_id: str) -> list[tuple[int, str]]:
         """Number and outcome of each run that was written down."""
-        return [(entry["number"], entry["outcome"]) for entry in self.entries(local_id)]
+        return runs_of(self.client.hget(self.keys["attempts"], local_id))
 
     def entries(self, local_id: str) -> list[dict[str, Any]]:
         """What was written down of each run."""
-        text = self.client.hget(self.keys["attempts"], local_id)
-        return [json.loads(line) for line in text.split(b"\n")] if text else []
+        return _entries(self.client.hget(self.keys["attempts"], local_id))
 
     def traces(self, local_id: str) -> set[str]:
         """The names of all keys that mention the job."""
@@ -181,3 +180,12 @@ class Driver:
     def limited(self, **limits: int) -> Driver:
         """The same queue, its workers having these limits."""
         return replace(self, limits=Limits(**limits))
+
+
+def runs_of(attempts: bytes | None) -> list[tuple[int, str]]:
+    """Number and outcome of each run, from what Redis has of a job's attempts."""
+    return [(entry["number"], entry["outcome"]) for entry in _entries(attempts)]
+
+
+def _entries(attempts: bytes | None) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in attempts.split(b"\n")] if attempts else []

@@ -35,6 +35,8 @@ class Job:
     started_ms: int = 0
     finished_ms: int = 0
     due_ms: int = 0
+    #: Name of the unique lock that it has, or had.
+    key: str = ""
     history: list[tuple[int, str]] = field(default_factory=list)
 
     def ran(self, outcome: str) -> None:
@@ -50,6 +52,8 @@ class QueueModel:
     #: Priority → ids, next to run first. Level 0 may list a job that is not waiting: a tombstone.
     levels: dict[int, list[str]] = field(default_factory=dict)
     remembered: set[str] = field(default_factory=set)
+    #: Unique key → the id that has it, and whether its time is not over yet.
+    locks: dict[str, tuple[str, bool]] = field(default_factory=dict)
     #: Jobs that have log lines.
     logged: set[str] = field(default_factory=set)
     #: Worker → its beat.
@@ -57,22 +61,19 @@ class QueueModel:
     #: A marker must be there: something woke, and nobody took it since.
     marked: bool = False
 
-    def enqueue(self, entries: Sequence[NewEntry]) -> list[int]:
-        """Return the positions of those that existed."""
-        existing = []
+    def enqueue(self, entries: Sequence[NewEntry]) -> dict[int, str]:
+        """Return the positions of those that existed, and the ids that they found."""
+        existing = {}
         for position, entry in enumerate(entries):
-            chosen = entry.nonce != "-"
+            chosen, key = entry.nonce != "-", entry.lock.partition(" ")[2]
             if entry.local_id in self.jobs or (chosen and entry.local_id in self.remembered):
                 job = self.jobs.get(entry.local_id)
                 if not (chosen and job and job.nonce == entry.nonce):
-                    existing.append(position)
-                continue
-            job = self.jobs[entry.local_id] = Job(entry.local_id, entry.nonce, entry.priority)
-            if entry.due:
-                self._delay(job)
+                    existing[position] = entry.local_id
+            elif key and (holder := self._lock_holder(key)):
+                existing[position] = holder
             else:
-                self._push(job)
-                self.marked = True
+                self._add(Job(entry.local_id, entry.nonce, entry.priority, key=key), is_delayed=bool(entry.due))
         return existing
 
     def start(self, worker: str, started: Iterable[tuple[str, int]], now_ms: int) -> list[str]:
@@ -145,7 +146,7 @@ class QueueModel:
             job.recoveries += job.started_ms > 0
             if job.started_ms and job.recoveries > max_recoveries:
                 job.ran("failed")
-                job.state, job.finished_ms = "f", now_ms
+                self._finish(job, "f", now_ms)
                 given_up.append(job.local_id)
                 continue
             if job.started_ms:
@@ -161,8 +162,10 @@ class QueueModel:
         before = []
         for local_id in local_ids:
             job = self.jobs.get(local_id)
-            before.append(job.state if job else "")
-            if job and job.state in "fx":
+            is_locked = bool(job and job.state in "fx" and self._lock_holder(job.key))
+            before.append("u" if is_locked else job.state if job else "")
+            if job and job.state in "fx" and not is_locked:
+                self._lock(job)
                 job.attempts = job.recoveries = 0
                 self._push(job)
                 self.marked = True
@@ -170,7 +173,11 @@ class QueueModel:
 
     def cancel_waiting(self, local_id: str, now_ms: int) -> None:
         """Leave its entry as a tombstone."""
-        self.jobs[local_id].state, self.jobs[local_id].finished_ms = "x", now_ms
+        self._finish(self.jobs[local_id], "x", now_ms)
+
+    def locks_run_out(self) -> None:
+        """Time passes."""
+        self.locks = {key: (local_id, False) for key, (local_id, _) in self.locks.items()}
 
     def held(self, worker: str) -> list[Job]:
         """The jobs that a worker has."""
@@ -208,7 +215,7 @@ class QueueModel:
                 if job.number > 1:
                     job.ran("completed")
                 job.attempts += 1
-                job.state, job.finished_ms = "c", now_ms
+                self._finish(job, "c", now_ms)
             case Retried(delay_ms):
                 job.ran("retried")
                 job.attempts += 1
@@ -216,15 +223,40 @@ class QueueModel:
             case Failed():
                 job.ran("failed")
                 job.attempts += 1
-                job.state, job.finished_ms = "f", now_ms
+                self._finish(job, "f", now_ms)
             case Released(delay_ms):
                 job.ran("released")
                 self._delay(job) if delay_ms else self._push(job)
             case Cancelled():
                 job.ran("cancelled")
-                job.state, job.finished_ms = "x", now_ms
+                self._finish(job, "x", now_ms)
             case GivenBack():
                 self._push(job, front=True)
+
+    def _add(self, job: Job, *, is_delayed: bool) -> None:
+        self.jobs[job.local_id] = job
+        self._lock(job)
+        if is_delayed:
+            self._delay(job)
+        else:
+            self._push(job)
+            self.marked = True
+
+    def _finish(self, job: Job, state: str, now_ms: int) -> None:
+        job.state, job.finished_ms = state, now_ms
+        self._unlock(job)
+
+    def _lock_holder(self, key: str) -> str:
+        local_id, is_valid = self.locks.get(key, ("", False))
+        return local_id if is_valid else ""
+
+    def _lock(self, job: Job) -> None:
+        if job.key:
+            self.locks[job.key] = (job.local_id, True)
+
+    def _unlock(self, job: Job) -> None:
+        if job.key and self.locks.get(job.key, ("",))[0] == job.local_id:
+            del self.locks[job.key]
 
     def _push(self, job: Job, *, front: bool = False) -> None:
         job.state, job.started_ms, job.finished_ms = "w", 0, 0
