@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.redis
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_dramatiqs_own_tests_pass(upstream_runs: Sequence[ModuleRun]) -> None:
     """Every test of every module that is about what we keep of Dramatiq, but for the exemptions, which fail."""
     major, minor, *_ = map(int, VERSION.split("."))
