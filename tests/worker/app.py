@@ -8,6 +8,7 @@ import time
 from flask import Flask
 
 from flask_queue import FlaskQueue, Job, Queue
+from flask_queue.current import current_run
 
 
 def write(line: str) -> None:
@@ -26,6 +27,15 @@ class Journaled(Job):
         write(f"end {number} {os.getpid()}")
 
 
+class Claimed(Job):
+    """Says when it was claimed, by Redis's clock."""
+
+    def handle(self) -> None:
+        run = current_run()
+        assert run is not None
+        write(f"claim {run.claimed_ms} {os.getpid()}")
+
+
 class Punctual(Job):
     """Its record says how long it waited."""
 
@@ -33,7 +43,7 @@ class Punctual(Job):
         pass
 
 
-queue = FlaskQueue(queues=[Queue("default", concurrency=4)], jobs=[Journaled, Punctual])
+queue = FlaskQueue(queues=[Queue("default", concurrency=4)], jobs=[Journaled, Claimed, Punctual])
 
 
 def create_app() -> Flask:
