@@ -14,9 +14,9 @@ from dramatiq.actor import Actor
 from dramatiq.middleware import MiddlewareError, Retries
 
 from .config import Config, Queue
-from .delivery import Delivery, current_delivery
+from .delivery import Delivery, current_delivery, uninterrupted
 from .errors import ConfigError, InvalidPayload, JobIdConflict, PayloadTooLarge, QueueUnavailable, UnknownQueue
-from .outcome import Retried
+from .outcome import GivenBack, Retried
 from .record import JobError, JobRecord, JobState, from_ms
 from .store.codec import pack
 from .store.keys import full_id, new_id
@@ -114,7 +114,8 @@ class QueueBroker(Broker):
             for job in chunk:
                 self._emit_before_enqueue(job)
             try:
-                now_ms, existing = self.store.enqueue(queue, entries)
+                with uninterrupted():
+                    now_ms, existing = self.store.enqueue(queue, entries)
             except QueueUnavailable as error:
                 error.stored = tuple(records)
                 raise
@@ -202,6 +203,9 @@ class QueueBroker(Broker):
         return message
 
     def _follow_up(self, run: Delivery, message: Message[Any], delay: int | None) -> Message[Any]:
+        if isinstance(run.outcome, GivenBack):
+            # It was interrupted: its repetition decides what follows.
+            return message
         message = run.follow_up(message)
         # Its id must be remembered even where its record is gone by the time that this run is repeated.
         try:

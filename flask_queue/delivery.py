@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
@@ -47,6 +49,9 @@ class Delivery(MessageProxy):
         #: Something that must be stored before the job may settle could not be.
         self.follow_up_lost = False
         self.cancelled = False
+        #: Keeps time-outs and interrupts away from a part of `handle` that must not be cut in two, as an exchange with
+        #: Redis: a connection that is left in the middle is lost to its pool, or brings a reply to the wrong question.
+        self.masked: Callable[[], AbstractContextManager[None]] = nullcontext
         self._follow_ups = 0
 
     @property
@@ -82,10 +87,17 @@ class Delivery(MessageProxy):
         if message.message_id in self._known_ids():
             return message
         self._follow_ups += 1
-        derived = uuid5(_FOLLOW_UPS, f"{self.job_id} {self.attempt} {self._follow_ups}")
+        # With the name: a run that failed, and its repetition that did not, send different messages.
+        derived = uuid5(_FOLLOW_UPS, f"{self.job_id} {self.attempt} {self._follow_ups} {message.actor_name}")
         return message.copy(message_id=str(derived))
 
     def _known_ids(self) -> set[str]:
         target = self._message.options.get("pipe_target")
         callbacks = self._message.options.get("group_completion_callbacks") or ()
         return {made["message_id"] for made in (target, *callbacks) if made}
+
+
+def uninterrupted() -> AbstractContextManager[None]:
+    """Keeps interrupts away from a block of the current run, if there is one; see `Delivery.masked`."""
+    run = current_delivery.get()
+    return nullcontext() if run is None else run.masked()

@@ -8,7 +8,7 @@ from dramatiq import Broker, MessageProxy
 from dramatiq.middleware import Retries as StockRetries
 
 from ..delivery import Delivery
-from ..outcome import Failed
+from ..outcome import Failed, GivenBack
 from ..retry import RetryPolicy, decide, describe_error
 
 
@@ -22,11 +22,13 @@ class Retries(StockRetries):
         self, broker: Broker, message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
         """Decide, and mark a message that will not run again as failed, for the middleware that comes after."""
-        if exception is None or not isinstance(message, Delivery):
+        if exception is None or not isinstance(message, Delivery) or isinstance(message.outcome, GivenBack):
             return
         policy = _policy(broker, message)
         if policy is None:
             message.error = describe_error(exception)
+            # Dramatiq counts here; after an operator's retry ours starts anew.
+            message.options["retries"] = message.attempt - 1
             super().after_process_message(broker, message, exception=exception)  # type: ignore[no-untyped-call]
             return
         message.outcome = decide(policy, message.attempt, exception)

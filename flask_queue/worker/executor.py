@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard
 
 from dramatiq import Actor
-from dramatiq.errors import RateLimitExceeded, Retry
-from dramatiq.middleware import Interrupt, SkipMessage, TimeLimitExceeded
+from dramatiq.errors import ActorNotFound, RateLimitExceeded, Retry
+from dramatiq.middleware import Interrupt, MiddlewareError, SkipMessage, TimeLimitExceeded
 
 from ..broker import QueueBroker
 from ..delivery import Delivery, current_delivery
@@ -23,12 +24,16 @@ from .interrupts import Guards
 
 logger = logging.getLogger("flask_queue.worker")
 
+_UNKNOWN_JOB = (
+    "no job named {!r} is registered with this worker's app: add its class to FlaskQueue(jobs=[…]), or start workers "
+    "of the release that has it, then retry the job"
+)
+
 
 class Interrupted(Interrupt):
     """Raised in a handler that is still running when the shutdown time is over. Its job goes back, unspent."""
 
 
-@runtime_checkable
 class RunsJob(Protocol):
     """An actor made from a Job class; the registry makes them, which this layer does not know."""
 
@@ -57,27 +62,32 @@ class Executor:
     def run(self, delivery: Delivery) -> Ended:
         """Run one job to its outcome. Raises nothing."""
         started_s = time.perf_counter()
-        current_delivery.set(delivery)
         try:
-            outcome = self._process(delivery)
+            # In a context of its own: what a run leaves in context variables ends with it.
+            outcome = copy_context().run(self._process, delivery)
+        except Interrupt:
+            # Raised by a middleware's own timer while the run was ended: who knows how far that came.
+            outcome = GivenBack()
         except BaseException as error:
-            # A fault of ours, or an interrupt by a middleware's own timer at the worst moment: never without outcome.
-            logger.exception("Run %d of job %s ended in an unexpected way.", delivery.number, delivery.job_id)
+            # A fault of ours, never without outcome.
             outcome = Failed(describe_error(error))
-        finally:
-            current_delivery.set(None)
+            logger.exception("Run %d of job %s ended in an unexpected way.", delivery.number, delivery.job_id)
         delivery.clear_exception()
         runtime_s = time.perf_counter() - started_s
         return Ended(delivery, outcome, round(runtime_s * 1000), runtime_s)
 
     def _process(self, delivery: Delivery) -> Outcome:
         """The order of hooks is that of Dramatiq's worker, which middleware relies on."""
+        current_delivery.set(delivery)
         broker = self._broker
+        actor = broker.actors.get(delivery.actor_name)
+        if actor is None:
+            return self._unknown(delivery)
         result: Any = None
         try:
             broker.emit_before("process_message", delivery)
             if not delivery.failed:
-                result = self._call(broker.get_actor(delivery.actor_name), delivery)
+                result = self._call(actor, delivery)
             delivery.is_ending = True
             broker.emit_after("process_message", delivery, result=result)
             outcome = self._ended(delivery, result)
@@ -86,23 +96,26 @@ class Executor:
         except BaseException as error:
             outcome = self._raised(delivery, error)
         self._acknowledge(delivery)
-        # What follows from the run must be stored before it settles; else the job runs again, and sends it then.
-        return GivenBack() if delivery.follow_up_lost else outcome
+        return self._again_later(delivery) if delivery.follow_up_lost else outcome
 
     def _call(self, actor: Actor[Any, Any], delivery: Delivery) -> Any:
         timeout_s = self._timeout_s(actor, delivery)
+        guard = self._guards.current()
+        delivery.masked = guard.masked
         try:
-            with self._guards.current().window(timeout_s):
+            with guard.window(timeout_s):
                 return actor(*delivery.args, **delivery.kwargs)
-        except TimeLimitExceeded as error:
-            if not isinstance(actor, RunsJob):
-                raise
-            timeout = JobTimeout(f"ran longer than its timeout_s of {timeout_s:g} s")
-            raise timeout.with_traceback(error.__traceback__) from None
+        except BaseException as error:
+            # An interrupt that came while the window was about to be closed has left it open.
+            guard.close()
+            if _runs_job(actor) and _is_from(error, TimeLimitExceeded):
+                timeout = f"ran longer than its timeout_s of {timeout_s:g} s"
+                raise JobTimeout(timeout).with_traceback(error.__traceback__) from None
+            raise
 
     def _timeout_s(self, actor: Actor[Any, Any], delivery: Delivery) -> float:
         """Jobs know theirs; Dramatiq's option for plain actors is in milliseconds."""
-        if isinstance(actor, RunsJob):
+        if _runs_job(actor):
             return actor.timeout_s(delivery.options)
         limit_ms: float | None = delivery.options.get("time_limit") or actor.options.get("time_limit")
         return self._broker.config.timeout_s if limit_ms is None else limit_ms / 1000
@@ -125,19 +138,50 @@ class Executor:
         return delivery.outcome or Failed(describe_error(skip))
 
     def _raised(self, delivery: Delivery, error: BaseException) -> Outcome:
-        if isinstance(error, Interrupted):
+        is_interrupted = _is_from(error, Interrupted)
+        if is_interrupted:
+            # Said before the hooks: neither a retry nor a callback follows from a run that is to be repeated.
             delivery.outcome = GivenBack()
         delivery.stuff_exception(error)
         delivery.is_ending = True
         self._broker.emit_after("process_message", delivery, exception=error)
-        outcome = GivenBack() if isinstance(error, Interrupted) else delivery.outcome or Failed(describe_error(error))
+        outcome = GivenBack() if is_interrupted else delivery.outcome or Failed(describe_error(error))
         _log_failure(delivery, outcome, error)
         return outcome
 
+    def _unknown(self, delivery: Delivery) -> Outcome:
+        error = JobError("UnknownJob", _UNKNOWN_JOB.format(delivery.actor_name))
+        logger.error("Job %s fails: %s.", delivery.job_id, error.message)
+        delivery.fail()
+        delivery.stuff_exception(ActorNotFound(delivery.actor_name))  # type: ignore[no-untyped-call]
+        self._acknowledge(delivery)
+        return Failed(error)
+
+    def _again_later(self, delivery: Delivery) -> Outcome:
+        """What follows from a run must be stored before it settles: it could not be, so the run must be repeated."""
+        # By the number, as no attempt is spent: Redis may be full for hours, and handle has effects each time.
+        delay_s = self._broker.config.backoff.delay_s(delivery.number)
+        text = "What follows from job %s (%s) could not be stored: it runs again in %.1f s."
+        logger.warning(text, delivery.job_id, delivery.actor_name, delay_s)
+        return Released(round(delay_s * 1000))
+
     def _acknowledge(self, delivery: Delivery) -> None:
         kind = "nack" if delivery.failed else "ack"
-        self._broker.emit_before(kind, delivery)
-        self._broker.emit_after(kind, delivery)
+        try:
+            self._broker.emit_before(kind, delivery)
+            self._broker.emit_after(kind, delivery)
+        except MiddlewareError:
+            logger.exception("A middleware refused the end of job %s, which is settled all the same.", delivery.job_id)
+
+
+def _runs_job(actor: Actor[Any, Any]) -> TypeGuard[RunsJob]:
+    # isinstance with a protocol takes a tenth of a short run.
+    return hasattr(actor, "timeout_s")
+
+
+def _is_from(error: BaseException, kind: type[Interrupt]) -> bool:
+    """Whether it is this interrupt, or was raised because of it, as for a coroutine that is slow to clean up."""
+    return isinstance(error, kind) or isinstance(error.__cause__, kind)
 
 
 def _log_failure(delivery: Delivery, outcome: Outcome, error: BaseException) -> None:

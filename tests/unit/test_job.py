@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -64,7 +65,13 @@ def run(job: type[Job], **payload: Any) -> tuple[Any, list[tuple[Any, ...]]]:
     """The result of a run by the actor, and what it asked of the store."""
     broker: Any = make_broker(job)
     delivery = SimpleNamespace(
-        broker=broker, queue_name="default", local_id="a1", job_id="default:a1", attempt=2, cancelled=True
+        broker=broker,
+        queue_name="default",
+        local_id="a1",
+        job_id="default:a1",
+        attempt=2,
+        cancelled=True,
+        masked=nullcontext,
     )
     token = current_delivery.set(cast(Delivery, delivery))
     try:

@@ -150,6 +150,13 @@ def test_a_masked_part_is_interrupted_at_its_end() -> None:
     assert done == ["masked", "poked", "again"]
 
 
+def poke(guard: Guard) -> None:
+    """Interrupt this thread, and give that time to arrive."""
+    guard.interrupt(Poke)
+    for _ in range(100):
+        pass
+
+
 def test_a_mask_on_another_thread_holds_nothing_up() -> None:
     """The event loop runs library calls of an async handler; what is raised in the waiting thread is raised at once."""
     guard = Guard()
@@ -165,8 +172,6 @@ def test_a_mask_on_another_thread_holds_nothing_up() -> None:
         thread.start()
         assert masked.wait(5)
         with pytest.raises(Poke):
-            guard.interrupt(Poke)
-            for _ in range(100):
-                pass
+            poke(guard)
     go_on.set()
     thread.join(5)
