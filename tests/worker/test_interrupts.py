@@ -30,6 +30,8 @@ class Target(threading.Thread):
         self.escaped = 0
 
     def run(self) -> None:
+        # A tracer's own bookkeeping, such as coverage's, does not survive an interrupt: it would keep its lock.
+        sys.settrace(None)
         self.guard = Guard()
         while not self.stopped.is_set():
             try:
