@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -94,4 +94,6 @@ def _end(children: Children, news: SimpleQueue[str], limit_s: float) -> None:
 
 
 def _say(text: str) -> None:
-    click.echo(f"[dev]    {text}", err=True)
+    # A terminal that was closed is why it ends, not a reason to end in another way.
+    with suppress(OSError):
+        click.echo(f"[dev]    {text}", err=True)

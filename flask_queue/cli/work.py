@@ -121,8 +121,9 @@ class _Printable(logging.Formatter):
 
 
 def _give_up(name: str) -> None:
-    # Not through logging: the line about the first signal may be under way and hold its lock.
-    os.write(2, f"{name} again: ending at once; other workers take over what was running.\n".encode())
+    # Not through logging: the line about the first signal may be under way and hold its lock. Nobody may be reading.
+    with suppress(OSError):
+        os.write(2, f"{name} again: ending at once; other workers take over what was running.\n".encode())
     os._exit(1)
 
 

@@ -7,16 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from flask_queue.cli.stopping import SAME_SIGNAL_S
 from tests.support import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 #: Seconds that anything may take on a busy machine.
 PATIENCE_S = 20
@@ -66,9 +66,7 @@ class Running:
         return self.process.wait(PATIENCE_S)
 
     def kill(self) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        _kill(self.process)
 
 
 class CommandLine:
@@ -91,6 +89,26 @@ class CommandLine:
         running = Running(self._command(words), self.folder, self.environment(**settings), output)
         self._running.append(running)
         return running
+
+    @contextmanager
+    def piped(self, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]]:
+        """A command whose output and errors are read through pipes; killed at the end."""
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            self._command(words),
+            cwd=self.folder,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            start_new_session=True,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            try:
+                yield process, process.stdout, process.stderr
+            finally:
+                _kill(process)
 
     def run(self, *words: str, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
@@ -130,6 +148,12 @@ class CommandLine:
 
     def _command(self, words: Sequence[str]) -> list[str]:
         return [sys.executable, "-m", "flask", *words]
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def let_a_moment_pass() -> None:

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 from urllib.request import ProxyHandler, build_opener
 
@@ -168,16 +167,22 @@ def test_nothing_outlives_a_killed_dev(bare: CommandLine) -> None:
 
 def test_a_reader_that_leaves_ends_it(bare: CommandLine) -> None:
     """`flask queue dev | head` ends, with its children, and without a complaint."""
-    words = [sys.executable, "-m", "flask", "queue", "dev", "--port", str(free_port())]
-    with subprocess.Popen(
-        words, cwd=bare.folder, env=bare.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        process.stdout.close()
-        errors = process.stderr.read().decode()
-        assert process.wait(PATIENCE_S) == 0
-    assert "nobody reads the output: ending" in errors
-    assert "Traceback" not in errors
-    assert "BrokenPipe" not in errors
+    with bare.piped("queue", "dev", "--port", str(free_port())) as (dev, output, errors):
+        output.readline()
+        output.close()
+        complaints = errors.read().decode()
+        assert dev.wait(PATIENCE_S) == 0
+    assert "nobody reads the output: ending" in complaints
+    assert "Traceback" not in complaints
+    assert "BrokenPipe" not in complaints
+
+
+def test_a_closed_terminal_ends_it(bare: CommandLine) -> None:
+    """Then it has nobody to tell that it ends, and ends all the same, in the usual way."""
+    with bare.piped("queue", "dev", "--port", str(free_port())) as (dev, output, errors):
+        while not output.readline().startswith(b"[worker]"):
+            pass
+        errors.close()
+        dev.send_signal(signal.SIGHUP)
+        assert b"has stopped" in output.read()
+        assert dev.wait(PATIENCE_S) == 0

@@ -109,17 +109,11 @@ def test_an_app_without_queues_is_told(bare: CommandLine, command: str) -> None:
 def test_a_reader_that_leaves_is_no_error(app: Flask, flask: CommandLine) -> None:
     """`flask queue jobs | head` prints no complaint."""
     program.Echo.dispatch_many([{"data": "x" * 1000} for _ in range(300)])
-    words = [sys.executable, "-m", "flask", "queue", "jobs", "--json", "--limit", "300"]
-    jobs = subprocess.Popen(
-        words, cwd=flask.folder, env=flask.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert jobs.stdout is not None
-    assert jobs.stderr is not None
-    jobs.stdout.read(10)
-    jobs.stdout.close()
-    with jobs.stderr:
-        assert jobs.stderr.read() == b""
-    jobs.wait(10)
+    with flask.piped("queue", "jobs", "--json", "--limit", "300") as (jobs, output, errors):
+        output.read(10)
+        output.close()
+        assert errors.read() == b""
+        jobs.wait(10)
 
 
 def test_help_needs_neither_app_nor_worker(bare: CommandLine) -> None:

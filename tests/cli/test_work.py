@@ -60,6 +60,20 @@ def test_a_second_signal_ends_at_once(app: Flask, flask: CommandLine, tmp_path: 
     assert program.queue.get(job_id).state is JobState.ACTIVE
 
 
+def test_a_second_signal_needs_no_reader(app: Flask, flask: CommandLine, tmp_path: Path) -> None:
+    """The terminal, or who else showed its output, may be gone by then."""
+    sign = tmp_path / "sign"
+    program.Nap.dispatch(str(sign), 60)
+    with flask.piped("queue", "work") as (worker, output, errors):
+        wait_until(sign.exists, 20, what="the job runs")
+        output.close()
+        errors.close()
+        worker.send_signal(signal.SIGTERM)
+        let_a_moment_pass()
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(20) == 1
+
+
 def test_a_job_that_does_not_end_does_not_keep_the_process(app: Flask, flask: CommandLine, tmp_path: Path) -> None:
     """After the shutdown time the process ends all the same, with 0, and the job is back in its queue."""
     worker, job_id = napping(flask, tmp_path / "sign", 60, QUEUE_SHUTDOWN_TIMEOUT_S="1")
