@@ -117,6 +117,11 @@ class Driver:
         for place in ("completed", "failed", "cancelled"):
             self.client.zadd(self.keys[place], {local_id: state.finished_ms}, xx=True)
 
+    def age_claims(self, by_ms: int) -> None:
+        """Let all claims that the rate limit knows of have been so much earlier."""
+        for index, time_ms in enumerate(self.client.lrange(self.keys["claims"], 0, -1)):
+            self.client.lset(self.keys["claims"], index, int(time_ms) - by_ms)
+
     def cancel_waiting(self, local_id: str) -> None:
         """Leave a tombstone, as a cancel of a job in the waiting list does."""
         state = self.state(local_id)

@@ -14,7 +14,7 @@ from flask_queue.outcome import Cancelled, Completed, Failed, GivenBack, Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from flask_queue.store.transitions import NewEntry, Retention, Settlement
+    from flask_queue.store.transitions import Limits, NewEntry, Retention, Settlement
 
 #: The due time of a delayed job that time has not reached.
 NEVER_MS = 10**15
@@ -54,6 +54,8 @@ class QueueModel:
     remembered: set[str] = field(default_factory=set)
     #: Unique key → the id that has it, and whether its time is not over yet.
     locks: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    #: Claims that the rate limit still counts.
+    claims: int = 0
     #: Jobs that have log lines.
     logged: set[str] = field(default_factory=set)
     #: Worker → its beat.
@@ -119,9 +121,12 @@ class QueueModel:
         for job in sorted(due, key=lambda job: (job.due_ms, job.local_id)):
             self._push(job)
 
-    def claim(self, worker: str, want: int, idle: int, now_ms: int) -> list[tuple[str, int]]:
-        """Return id and run number of each claimed job, in order."""
+    def claim(
+        self, worker: str, want: int, idle: int, now_ms: int, limits: Limits
+    ) -> tuple[list[tuple[str, int]], str]:
+        """Return id and run number of each claimed job, in order, and what closes the queue to those left, if it is."""
         claimed: list[tuple[str, int]] = []
+        want = min(want, *self._slots(limits).values())
         for level in sorted(self.levels, reverse=True):
             while want and self.levels[level]:
                 want -= 1
@@ -131,9 +136,11 @@ class QueueModel:
                 job.state, job.worker, job.number = "a", worker, job.number + 1
                 job.started_ms = now_ms if len(claimed) < idle else 0
                 claimed.append((job.local_id, job.number))
-        if self.listed():
+        self.claims += len(claimed)
+        closed = [name for name, slots in self._slots(limits).items() if not slots and self.listed()]
+        if self.listed() and not closed:
             self.marked = True
-        return claimed
+        return claimed, (closed or [""])[0]
 
     def reap(self, lease_ms: int, max_recoveries: int, now_ms: int) -> tuple[list[str], list[str]]:
         """Return the ids that came back and those given up; their order at the front is left to `adopt`."""
@@ -204,6 +211,14 @@ class QueueModel:
         assert actual[len(mine) :] == ours[len(mine) :], f"{actual} should go on like {ours}"
         self.levels[level] = list(actual)
 
+    def _slots(self, limits: Limits) -> dict[str, int]:
+        """How many jobs each limit lets through; what has to do with the rate comes first."""
+        running = sum(job.state == "a" for job in self.jobs.values())
+        return {
+            "rate": limits.claims - self.claims if limits.claims else 99,
+            "running": max(0, limits.running - running) if limits.running else 99,
+        }
+
     def _held(self, worker: str, local_id: str, number: int) -> Job | None:
         job = self.jobs.get(local_id)
         return job if job and (job.state, job.worker, job.number) == ("a", worker, number) else None
@@ -222,7 +237,7 @@ class QueueModel:
                 self._delay(job) if delay_ms else self._push(job)
             case Failed():
                 job.ran("failed")
-                job.attempts += 1
+                job.attempts += outcome.spends_attempt
                 self._finish(job, "f", now_ms)
             case Released(delay_ms):
                 job.ran("released")

@@ -23,13 +23,6 @@ def jobs(count: int) -> list[str]:
     return [f"j{number}" for number in range(count)]
 
 
-def shift_claims(queue: Driver, by_ms: int) -> None:
-    """Let all claims have been so much earlier."""
-    times = queue.client.lrange(queue.keys["claims"], 0, -1)
-    queue.client.delete(queue.keys["claims"])
-    queue.client.rpush(queue.keys["claims"], *(int(time_ms) - by_ms for time_ms in times))
-
-
 def test_a_rate_limit_is_that_of_all_workers(queue: Driver) -> None:
     """So many claims in a window, whoever makes them."""
     limited = queue.limited(claims=3, window_ms=WINDOW_MS)
@@ -65,11 +58,11 @@ def test_claims_count_until_the_window_has_passed(queue: Driver) -> None:
     limited = queue.limited(claims=3, window_ms=WINDOW_MS)
     queue.add(*jobs(9))
     limited.claim(1)
-    shift_claims(queue, WINDOW_MS // 2)
+    queue.age_claims(WINDOW_MS // 2)
     assert len(limited.claim(5)) == 2
-    shift_claims(queue, WINDOW_MS // 2 + 1)
+    queue.age_claims(WINDOW_MS // 2 + 1)
     assert len(limited.claim(5)) == 1
-    shift_claims(queue, WINDOW_MS // 2 + 1)
+    queue.age_claims(WINDOW_MS // 2 + 1)
     reply = limited.cycle(want=1)
     assert (len(reply.claimed), reply.opens_ms) == (1, 0)
     assert queue.take_marker(), "there is room for another worker"
@@ -118,13 +111,13 @@ def test_a_limit_that_was_lowered_holds_at_once(queue: Driver) -> None:
     for start in range(0, 600, 200):
         queue.add(*(f"j{number}" for number in range(start, start + 200)))
         assert len(high.claim(200)) == 200
-        shift_claims(queue, 1000)
+        queue.age_claims(1000)
     queue.add("next")
     low = queue.limited(claims=10, window_ms=WINDOW_MS)
     reply = low.cycle(want=1)
     last_ms = int(queue.client.lindex(queue.keys["claims"], -1) or 0)
     assert (reply.claimed, reply.opens_ms) == ([], last_ms + WINDOW_MS + 1)
-    shift_claims(queue, WINDOW_MS)
+    queue.age_claims(WINDOW_MS)
     assert [low.claim(), low.claim()] == [[], ["next"]], "a look goes through some hundred claims at most"
 
 
@@ -133,7 +126,7 @@ def test_a_clock_that_was_set_back_does_not_close_a_queue(queue: Driver) -> None
     limited = queue.limited(claims=2, window_ms=WINDOW_MS)
     queue.add(*jobs(4))
     limited.claim(2)
-    shift_claims(queue, -3_600_000)
+    queue.age_claims(-3_600_000)
     assert limited.claim(2) == ["j2", "j3"]
 
 
@@ -149,7 +142,7 @@ def test_looks_are_no_more_than_a_hundred_in_a_window(queue: Driver) -> None:
     limited = queue.limited(claims=2, window_ms=5000)
     queue.add(*jobs(3))
     limited.claim(2)
-    shift_claims(queue, 4990)
+    queue.age_claims(4990)
     reply = limited.cycle(want=1)
     assert reply.opens_ms - reply.now_ms == 50
 
@@ -211,7 +204,7 @@ def test_both_limits_hold(queue: Driver) -> None:
     assert (len(full.claimed), full.opens_ms) == (2, -1)
     closed = limited.cycle(want=5, settle=[queue.ended(job, Completed()) for job in ("j0", "j1")])
     assert (len(closed.claimed), closed.opens_ms) == (1, full.now_ms + WINDOW_MS + 1)
-    shift_claims(queue, WINDOW_MS + 1)
+    queue.age_claims(WINDOW_MS + 1)
     assert [len(limited.claim(5)), limited.cycle(want=5).opens_ms] == [1, -1]
 
 

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from flask_queue.outcome import Cancelled, Completed, Failed, GivenBack, Outcome, Released, Retried
-from flask_queue.store.transitions import CycleReply, CycleRequest, NewEntry, Retention, Settlement
+from flask_queue.store.transitions import CycleReply, CycleRequest, Limits, NewEntry, Retention, Settlement
 from tests.store.checks import Client, Snapshot, check_snapshot, snapshot
 from tests.store.driver import DAY_MS, ERROR, LEASE_MS, MESSAGE, Driver, runs_of
 from tests.store.model import QueueModel
@@ -32,12 +32,14 @@ SLOTS = (0, 1, 2)
 CHOSEN = {"e0": 0, "e1": 0, "e2": 0, "e3": 2, "e4": -1}
 KEEP_ALL = Retention(99, DAY_MS, 99, DAY_MS)
 RETENTION = [KEEP_ALL, KEEP_ALL, KEEP_ALL, Retention(2, DAY_MS, 1, DAY_MS), Retention(0, DAY_MS, 99, 0)]
+HOUR_MS = 3_600_000
+LIMITS = [Limits(), Limits(), Limits(5, HOUR_MS), Limits(running=3), Limits(5, HOUR_MS, 3)]
 
 queues = st.sampled_from(QUEUES)
 slots = st.sampled_from(SLOTS)
 endings: list[Outcome | None] = [
     *(Completed(), Completed(), Completed(), Failed(ERROR), Retried(0, ERROR), Released(), GivenBack(), None),
-    *(Completed(), Cancelled(), Retried(9**9, ERROR), Failed(ERROR), GivenBack(), None, Released(9**9)),
+    *(Completed(), Cancelled(), Retried(9**9, ERROR), Failed(ERROR, False), GivenBack(), None, Released(9**9)),
 ]
 new_jobs = st.lists(
     st.tuples(
@@ -83,9 +85,10 @@ class Store(RuleBasedStateMachine):
         self.counter += 1
         return self.counter
 
-    @initialize(jobs=new_jobs)
-    def begin(self, jobs: list[tuple[str, int, str, str]]) -> None:
-        """Both queues have jobs from the start."""
+    @initialize(jobs=new_jobs, limits=st.tuples(*[st.sampled_from(LIMITS)] * len(QUEUES)))
+    def begin(self, jobs: list[tuple[str, int, str, str]], limits: tuple[Limits, ...]) -> None:
+        """Both queues have jobs from the start, and limits to their end, or none."""
+        self.limits = dict(zip(QUEUES, limits, strict=True))
         for queue in QUEUES:
             self.enqueue(queue, jobs, is_heard=True)
 
@@ -114,7 +117,7 @@ class Store(RuleBasedStateMachine):
     @rule(slot=slots, queue=queues, want=st.integers(1, 9), keep=st.sampled_from(RETENTION))
     def take(self, slot: int, queue: str, want: int, keep: Retention) -> None:
         """A worker with idle threads claims from one queue."""
-        self.cycle(self.workers[slot], [CycleRequest(queue, want, want)], keep)
+        self.cycle(self.workers[slot], [CycleRequest(queue, want, want, limits=self.limits[queue])], keep)
 
     @precondition(lambda self: any(model.beats for model in self.models.values()))
     @rule(data=st.data(), max_recoveries=st.sampled_from([0, 1, 3, 3]), times=st.sampled_from([0, 1, 1, 2]))
@@ -179,6 +182,8 @@ class Store(RuleBasedStateMachine):
                 for key, (local_id, _) in model.locks.items():
                     self.client.hset(driver.keys["unique"], key, f"{local_id} 0")
                 model.locks_run_out()
+                driver.age_claims(HOUR_MS + 1)
+                model.claims = 0
 
     def recall(self, worker: Worker, queue: str) -> None:
         """A worker asks for what it holds without knowing."""
@@ -222,7 +227,8 @@ class Store(RuleBasedStateMachine):
         if settlements and data.draw(st.integers(0, 9), label="again") == 0:
             settlements.append(settlements[-1])
         want = data.draw(st.sampled_from([2, 4, 1, 9, 0]), label="want")
-        return CycleRequest(name, want, data.draw(st.integers(0, want), label="idle"), settlements, started)
+        idle = data.draw(st.integers(0, want), label="idle")
+        return CycleRequest(name, want, idle, settlements, started, self.limits[name])
 
     def follow(self, worker: Worker, request: CycleRequest, reply: CycleReply, keep: Retention) -> None:
         """The model does the same, and must come to the same reply."""
@@ -232,7 +238,8 @@ class Store(RuleBasedStateMachine):
         late += model.settle(worker.name, request.settlements, now_ms)
         model.trim(keep, now_ms)
         model.promote(now_ms)
-        claimed = model.claim(worker.name, request.want, request.idle, now_ms)
+        claimed, closed = model.claim(worker.name, request.want, request.idle, now_ms, request.limits)
+        assert {0: "", -1: "running"}.get(reply.opens_ms, "rate") == closed
         assert sorted(reply.late) == sorted(late)
         assert [(job.local_id, job.state.number) for job in reply.claimed] == claimed
         assert (reply.left, reply.held) == (model.listed(), len(model.held(worker.name)))
