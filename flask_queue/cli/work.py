@@ -144,12 +144,17 @@ def _report_end(worker: Worker, news: SimpleQueue[str]) -> None:
 
 
 def _end(worker: Worker) -> None:
-    """Stop the worker, and the process with it."""
-    have_ended = worker.stop()
-    status = 1 if worker.has_failed else 0
-    if not have_ended:
-        logger.warning("Some job threads do not end; they are left behind.")
-        logging.shutdown()
+    """Stop the worker, and the process with it, whatever threads are left."""
+    have_ended, status = False, 1
+    try:
+        have_ended = worker.stop()
+        status = 1 if worker.has_failed else 0
+    except Exception:
+        logger.exception("The worker could not be stopped.")
+    if have_ended:
+        sys.exit(status)
+    logger.warning("Some job threads do not end; they are left behind.")
+    logging.shutdown()
+    with suppress(OSError):
         sys.stdout.flush()
-        os._exit(status)
-    sys.exit(status)
+    os._exit(status)
