@@ -271,7 +271,7 @@ def test_a_key_is_a_text() -> None:
         def handle(self, account_id: int) -> None: ...
 
     with app_with(Wrong) as broker:
-        with pytest.raises(InvalidPayload, match="must return a text .str., not int"):
+        with pytest.raises(InvalidPayload, match=r"must return a text .str., not int"):
             Wrong.dispatch_many([{"account_id": 7}])
         assert not hasattr(broker, "jobs")
 

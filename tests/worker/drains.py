@@ -39,7 +39,7 @@ def stock(url: str, jobs: int) -> float:
     import dramatiq
     from dramatiq.brokers.redis import RedisBroker
 
-    broker = RedisBroker(url=url)
+    broker = RedisBroker(url=url)  # type: ignore[no-untyped-call]
     dramatiq.set_broker(broker)
 
     @dramatiq.actor
