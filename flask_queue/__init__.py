@@ -27,11 +27,13 @@ from .errors import (
 from .extension import FlaskQueue
 from .job import Job
 from .middleware import default_middleware
-from .record import Attempt, AttemptOutcome, JobError, JobRecord, JobState, Page, Progress
+from .record import Attempt, AttemptOutcome, AuditEntry, AuditPage, JobError, JobRecord, JobState, Page, Progress
 
 __all__ = [
     "Attempt",
     "AttemptOutcome",
+    "AuditEntry",
+    "AuditPage",
     "Backoff",
     "ConfigError",
     "Fail",

@@ -13,13 +13,12 @@ from flask import Flask, has_app_context
 
 from .actors import P, QueueActor, R
 from .broker import QueueBroker
+from .calls import QueueCalls
 from .config import Config, Queue
 from .current import BROKER_KEY, broker_of, current_broker
 from .errors import ConfigError, QueueError
 from .job import Job
 from .middleware import default_middleware
-from .monitor import Monitor
-from .record import JobRecord, JobState, Page
 from .redis_url import parse_redis_url
 from .registry import check_jobs, declare
 from .store.connect import Resolve
@@ -31,7 +30,7 @@ J = TypeVar("J", bound=type[Job])
 EXTENSION_KEY = "queue"
 
 
-class FlaskQueue:
+class FlaskQueue(QueueCalls):
     """Background jobs for Flask apps. One extension serves several apps; one app has one extension.
 
     It keeps weak references to its apps, and nothing else of them: what belongs to an app is in `app.extensions`.
@@ -143,41 +142,6 @@ class FlaskQueue:
                 "use `with app.app_context():`."
             )
         return broker_of(apps[0])
-
-    def get(self, job_id: str) -> JobRecord:
-        """The job of this id; as `Monitor.get`."""
-        return self._monitor().get(job_id)
-
-    def jobs(
-        self,
-        *,
-        state: JobState | str | None = None,
-        queue: str | None = None,
-        name: str | None = None,
-        limit: int = 50,
-        cursor: str | None = None,
-    ) -> Page:
-        """Some jobs, and where to go on; as `Monitor.jobs`."""
-        return self._monitor().jobs(state=state, queue=queue, name=name, limit=limit, cursor=cursor)
-
-    def counts(self) -> dict[str, dict[str, int]]:
-        """`{queue: {state: n}}`; as `Monitor.counts`."""
-        return self._monitor().counts()
-
-    def logs(self, job_id: str, limit: int = 1000) -> list[str]:
-        """The job's log lines, oldest first; as `Monitor.logs`."""
-        return self._monitor().logs(job_id, limit)
-
-    def retry(self, job_id: str) -> JobRecord:
-        """Run a failed or cancelled job again; as `Monitor.retry`."""
-        return self._monitor().retry(job_id)
-
-    def retry_all(self, queue: str | None = None, name: str | None = None) -> int:
-        """Run all failed jobs again; as `Monitor.retry_all`."""
-        return self._monitor().retry_all(queue, name)
-
-    def _monitor(self) -> Monitor:
-        return Monitor(current_broker())
 
     def _check(self, app: Flask) -> Config:
         """The app's settings, if these and all jobs are right."""

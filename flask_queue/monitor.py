@@ -1,26 +1,18 @@
-"""The read model and the operator's actions, for the extension, the command line and pages."""
+"""The read model, for the extension, the command line and pages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from .broker import QueueBroker
-from .errors import JobNotFound, JobStateError, UnknownQueue
-from .record import JobRecord, JobState, Page
-from .store.keys import LOCAL_ID, full_id, split_id
+from .errors import JobNotFound, UnknownQueue
+from .record import AuditPage, JobRecord, JobState, Page
+from .store.keys import LOCAL_ID, split_id
 from .store.queries import LISTED, Queries
-from .store.state import STATES
-from .store.transitions import BATCH
-
-#: Why a failed or cancelled job could not be retried.
-_REFUSED = {
-    "p": "failed and has lost its payload",
-    "u": "kept back, as another job has its unique key until it is settled",
-}
 
 
 class Monitor:
-    """Looks at and steers the jobs of one app."""
+    """Looks at the jobs of one app, and changes nothing."""
 
     def __init__(self, broker: QueueBroker) -> None:
         self._broker = broker
@@ -32,7 +24,7 @@ class Monitor:
         Raises:
             JobNotFound: there is none.
         """
-        return self._queries.get(*self._resolve(job_id))
+        return self._queries.get(*self.resolve(job_id))
 
     def jobs(
         self,
@@ -59,7 +51,7 @@ class Monitor:
         if limit < 1:
             raise ValueError("limit must be at least 1")
         states = LISTED if state is None else (JobState(state),)
-        return self._queries.page(states=states, queues=self._queues(queue), name=name, limit=limit, cursor=cursor)
+        return self._queries.page(states=states, queues=self.queue_names(queue), name=name, limit=limit, cursor=cursor)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """`{queue: {state: n}}`. Redis: one round trip."""
@@ -71,59 +63,58 @@ class Monitor:
         Raises:
             JobNotFound: there is no such job.
         """
-        queue, local_id = self._resolve(job_id)
+        queue, local_id = self.resolve(job_id)
         self._queries.get(queue, local_id)
         return self._queries.logs(queue, local_id, limit)
 
-    def retry(self, job_id: str) -> JobRecord:
-        """Put a failed or cancelled job back to waiting, attempts counted anew, history kept.
+    def paused(self) -> dict[str, str]:
+        """`{queue: reason}` of the queues from which workers take no jobs. Redis: one round trip."""
+        return self._queries.paused()
+
+    def oldest_wait_ms(self, queue: str) -> int | None:
+        """For how many ms the queue's next job to run has been due; None where no job is to run now.
 
         Raises:
-            JobNotFound: there is no such job.
-            JobStateError: it is in another state, its payload is gone, or another job has its unique key.
+            UnknownQueue: no such queue.
         """
-        queue, local_id = self._resolve(job_id)
-        (before,) = self._broker.store.retry(queue, [local_id])
-        if before == "":
-            raise JobNotFound(full_id(queue, local_id))
-        if before not in ("f", "x"):
-            actual = _REFUSED.get(before) or STATES[before]
-            raise JobStateError(full_id(queue, local_id), (JobState.FAILED, JobState.CANCELLED), actual)
-        return self._queries.get(queue, local_id)
+        return self._queries.oldest_wait_ms(self.known(queue))
 
-    def retry_all(self, queue: str | None = None, name: str | None = None) -> int:
-        """Put all failed jobs back to waiting that failed before this call; how many were.
+    def audit(self, limit: int = 50, cursor: str | None = None) -> AuditPage:
+        """What operators did: up to `limit` entries, newest first. About the newest 10,000 are kept.
 
-        Redis: bounded steps of 256 jobs, safe while workers run.
+        Args:
+            limit: at least 1.
+            cursor: the `next_cursor` of the page before.
+
+        Raises:
+            ValueError: a wrong limit or cursor.
         """
-        retried = 0
-        for queue_name in self._queues(queue):
-            for local_ids in self._failed(queue_name, name):
-                retried += sum(letter == "f" for letter in self._broker.store.retry(queue_name, local_ids))
-        return retried
+        return self._broker.store.audit.page(limit, cursor)
 
-    def _failed(self, queue: str, name: str | None) -> Iterator[Sequence[str]]:
-        """Ids of the failed jobs, all read before the first is retried: one that fails again is not taken twice."""
-        cursor: str | None = None
-        found: list[str] = []
-        while True:
-            page = self._queries.page(states=(JobState.FAILED,), queues=(queue,), name=name, limit=BATCH, cursor=cursor)
-            found += [split_id(record.id)[1] for record in page.records]
-            cursor = page.next_cursor
-            if cursor is None:
-                break
-        for start in range(0, len(found), BATCH):
-            yield found[start : start + BATCH]
+    def queue_names(self, queue: str | None) -> Sequence[str]:
+        """This queue, or all of them.
 
-    def _queues(self, queue: str | None) -> Sequence[str]:
-        if queue is None:
-            return list(self._broker.queues)
+        Raises:
+            UnknownQueue: no such queue.
+        """
+        return list(self._broker.queues) if queue is None else [self.known(queue)]
+
+    def known(self, queue: str) -> str:
+        """This queue's name.
+
+        Raises:
+            UnknownQueue: no such queue.
+        """
         if queue not in self._broker.queues:
             raise UnknownQueue(queue, list(self._broker.queues))
-        return [queue]
+        return queue
 
-    def _resolve(self, job_id: str) -> tuple[str, str]:
-        """Queue and local id; a bare local id is looked for in all queues."""
+    def resolve(self, job_id: str) -> tuple[str, str]:
+        """Queue and local id of a job; a bare local id is looked for in all queues.
+
+        Raises:
+            JobNotFound: no job can have this id, or several have it.
+        """
         queue, local_id = split_id(job_id)
         if not LOCAL_ID.fullmatch(local_id):
             raise JobNotFound(job_id, "An id reads <queue>:<local id>.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -108,6 +108,29 @@ class Page:
     """Some records and the cursor of the page after them, None at the end."""
 
     records: Sequence[JobRecord]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Something that an operator did."""
+
+    at: datetime
+    #: The verb: `retry`, `cancel`, `pause` …
+    action: str
+    #: The full id of a job, the name of a queue, or `*` for all queues.
+    target: str
+    #: Who it was, as the page or command knew; None for code.
+    actor: str | None = None
+    #: What else there is to say, as `count` of a bulk action.
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """Some entries of the audit trail, newest first, and the cursor of the page after them, None at the end."""
+
+    entries: Sequence[AuditEntry]
     next_cursor: str | None = None
 
 

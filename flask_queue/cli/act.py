@@ -14,7 +14,7 @@ from ..errors import QueueError, QueueUnavailable
 from ..job import Job
 from ..options import make_options
 from .group import explain, queue_cli
-from .reach import monitor, reachable_broker, words
+from .reach import operations, reachable_broker, words
 from .read import as_json_option
 from .records import as_data, hide_secrets, to_json
 from .text import one_line, show
@@ -59,7 +59,7 @@ def retry(job_ids: tuple[str, ...], is_all: bool, queue: str | None, name: str |
 
 
 def _retry_all(queue: str | None, name: str | None, yes: bool) -> None:
-    jobs = monitor()
+    jobs = operations()
     if not yes and sys.stdin.isatty():
         which = " ".join(["all failed", *([name] if name else []), "jobs", *([f"of {queue}"] if queue else [])])
         click.confirm(f"Retry {one_line(which)}?", abort=True)
@@ -69,7 +69,7 @@ def _retry_all(queue: str | None, name: str | None, yes: bool) -> None:
 
 def _retry_each(job_ids: tuple[str, ...]) -> None:
     """Retry those that can be; the others are told one by one, and make the command fail."""
-    jobs, has_failed = monitor(), False
+    jobs, has_failed = operations(), False
     for job_id in job_ids:
         try:
             record = jobs.retry(job_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -13,6 +15,7 @@ from ..broker import QueueBroker
 from ..current import current_broker
 from ..errors import QueueError, QueueUnavailable
 from ..monitor import Monitor
+from ..operations import Operations
 from ..store.connect import explain
 from ..store.store import Store
 from . import beacon
@@ -28,6 +31,15 @@ def monitor() -> Monitor:
         QueueUnavailable: none does, `REACH_S` at the latest.
     """
     return Monitor(reachable_broker())
+
+
+def operations() -> Operations:
+    """What can be done to the current app's jobs, on a server that answers; the audit trail names the system's user.
+
+    Raises:
+        QueueUnavailable: none does, `REACH_S` at the latest.
+    """
+    return Operations(reachable_broker(), actor=f"cli:{_user()}")
 
 
 def words() -> Sequence[str]:
@@ -64,6 +76,14 @@ def check(store: Store) -> None:
         raise QueueUnavailable(explain(store.client, TimeoutError(f"no answer within {REACH_S:g} s"))) from None
     if error is not None:
         raise error
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # Containers run under numbers that have no name.
+        return str(os.getuid())
 
 
 def _ping(store: Store) -> QueueError | None:

@@ -8,10 +8,11 @@ from typing import Any
 
 from ..errors import JobNotFound
 from ..record import JobRecord, JobState, Page
+from . import scans
 from .connect import translate_errors
 from .keys import QueueKeys, full_id
 from .records import RawJob
-from .scripts import Call, load, run_all
+from .scripts import Call, load, run, run_all
 from .state import StateRecord
 from .store import Store
 
@@ -48,8 +49,12 @@ class Queries:
         Raises:
             JobNotFound: there is none.
         """
+        return self.record(self.raw(queue, local_id))
+
+    def raw(self, queue: str, local_id: str) -> RawJob:
+        """What Redis holds of one job; as `get`."""
         for job in self._read(queue, [local_id]):
-            return self.record(job)
+            return job
         raise JobNotFound(full_id(queue, local_id))
 
     def find(self, local_id: str) -> list[str]:
@@ -75,6 +80,48 @@ class Queries:
         with translate_errors(self._store.client):
             lines: Any = self._store.client.lrange(self._keys(queue)[f"logs:{local_id}"], -limit, -1)
         return [line.decode(errors="replace") for line in lines]
+
+    def paused(self) -> dict[str, str]:
+        """The reason for each queue that is paused. Redis: one round trip."""
+        with translate_errors(self._store.client), self._store.client.pipeline(transaction=False) as pipeline:
+            for queue in self._queues:
+                pipeline.hget(self._keys(queue)["meta"], "paused")
+            reasons = zip(self._queues, pipeline.execute(), strict=True)
+        return {queue: reason.decode() for queue, reason in reasons if reason is not None}
+
+    def oldest_wait_ms(self, queue: str) -> int | None:
+        """How long the queue's next job to run has been waiting; None where there is none. Redis: oldest.lua."""
+        with translate_errors(self._store.client):
+            wait_ms = int(run(self._store.client, Call(load("oldest"), self._keys(queue), [])))
+        return None if wait_ms < 0 else wait_ms
+
+    def now_ms(self) -> int:
+        """Redis's clock, Unix ms."""
+        with translate_errors(self._store.client):
+            seconds, micros = self._store.client.time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    def ids(self, state: JobState, queue: str, until_ms: int) -> Iterator[str]:
+        """The ids of all jobs in a state, read while workers go on: some may come twice, or be in another by now.
+
+        Finished ones are those that finished by `until_ms`, the first to finish first. Redis: bounded steps.
+        """
+        client, keys = self._store.client, self._keys(queue)
+        match state:
+            case JobState.COMPLETED | JobState.FAILED | JobState.CANCELLED:
+                yield from scans.finished(client, keys[state.value], until_ms)
+            case JobState.DELAYED:
+                yield from scans.members(client, keys["delayed"])
+            case JobState.WAITING:
+                yield from scans.members(client, keys["prioritized"])
+                yield from scans.waiting(client, keys["waiting"])
+            case JobState.ACTIVE:
+                raise ValueError("active jobs belong to their workers")
+
+    def records(self, queue: str, local_ids: Sequence[str]) -> Iterator[tuple[str, JobRecord]]:
+        """Local id and record of each of these jobs that there is. Redis: one round trip."""
+        for job in self._read(queue, local_ids):
+            yield job.local_id, self.record(job)
 
     def page(
         self, *, states: Sequence[JobState], queues: Sequence[str], name: str | None, limit: int, cursor: str | None

@@ -11,6 +11,8 @@ from redis.exceptions import RedisError
 
 from ..errors import QueueUnavailable
 from ..redis_url import parse_redis_url
+from .actions import Actions
+from .audit import Audit
 from .connect import Resolve, explain, make_client, translate_errors
 from .keys import full_id
 from .records import RawJob
@@ -50,6 +52,8 @@ class Store:
         self._socket_timeout_s = socket_timeout_s
         self.transitions = Transitions(prefix)
         self.client = self.make_client(socket_timeout_s)
+        self.actions = Actions(self.client, prefix)
+        self.audit = Audit(self.client, prefix)
         self._dispatch_client = self.make_client(dispatch_timeout_s * _TIMEOUT_EACH)
 
     @property
@@ -88,11 +92,6 @@ class Store:
                 return self.transitions.enqueue(self._dispatch_client, queue, entries)
         except RedisError as error:
             raise QueueUnavailable(explain(self._dispatch_client, error), job_id=job_id) from error
-
-    def retry(self, queue: str, local_ids: Sequence[str]) -> list[str]:
-        """As `Transitions.retry`."""
-        with translate_errors(self.client):
-            return self.transitions.retry(self.client, queue, local_ids)
 
     def log(self, queue: str, local_id: str, line: str) -> bool:
         """As `Transitions.log`."""

@@ -1,4 +1,4 @@
-"""The write half: every change of a job's state, one script each."""
+"""The write half: what dispatches and workers change, one script each."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class Reaped:
 
 
 class Transitions:
-    """Every change of state in Redis, atomic and safe to repeat. Raises the client library's errors."""
+    """The changes of dispatches and workers, atomic and safe to repeat. Raises the client library's errors."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
@@ -200,16 +200,6 @@ class Transitions:
         for reply in run_all(client, [Call(load("leave"), self.keys(queue), [worker], worker) for queue in queues]):
             if isinstance(reply, RedisError):
                 raise reply
-
-    def retry(self, client: Redis, queue: str, local_ids: Sequence[str]) -> list[str]:
-        """Put up to 256 failed or cancelled jobs back to waiting.
-
-        Returns: for each its state letter before (`f` and `x` were retried), empty for unknown, `p` for a lost payload,
-            `u` where another job has its unique key.
-        Redis: retry.lua, one round trip.
-        """
-        reply = run(client, Call(load("retry"), self.keys(queue), local_ids))
-        return [letter.decode() for letter in reply]
 
     def log(self, client: Redis, queue: str, local_id: str, line: str) -> bool:
         """Append to a job's log; False where the job is gone. Redis: log.lua, one round trip."""

@@ -27,7 +27,7 @@ PLACES = {
 }
 #: Everything that may be under a queue's tag, besides `logs:<id>`, `id:<id>` and `active:<worker>`.
 KEYS = {"jobs", "state", "attempts", "progress", "wake", "meta", "workers", "waiting", "prioritized"} | {
-    *("delayed", "completed", "failed", "cancelled", "claims", "unique", "unique_of")
+    *("delayed", "completed", "failed", "cancelled", "cancelling", "claims", "unique", "unique_of")
 }
 #: How long an id that its caller chose is remembered without its record.
 MEMORY_MS = 3_600_000
@@ -52,6 +52,8 @@ class Snapshot:
     #: Id → the unique key that it has, or had.
     unique_of: Mapping[bytes, bytes]
     tombstones: int
+    #: Active jobs that were asked to stop.
+    cancelling: set[bytes]
     logs: frozenset[bytes]
     #: Remembered id → milliseconds left.
     remembered: Mapping[bytes, int]
@@ -116,6 +118,7 @@ def snapshot(client: Client, keys: QueueKeys) -> Snapshot:
         pipeline.hgetall(keys["unique"])
         pipeline.hgetall(keys["unique_of"])
         pipeline.hget(keys["meta"], "tombstones")
+        pipeline.smembers(keys["cancelling"])
         zsets = ("prioritized", "delayed", "completed", "failed", "cancelled", "workers")
         for name in zsets:
             pipeline.zrange(keys[name], 0, -1, withscores=True)
@@ -123,7 +126,9 @@ def snapshot(client: Client, keys: QueueKeys) -> Snapshot:
             pipeline.smembers(keys[f"active:{worker}"])
         for job in kinds["id"]:
             pipeline.pttl(keys[f"id:{job}"])
-        states, jobs, attempts, progress, waiting, wake, locks, unique_of, tombstones, *rest = pipeline.execute()
+        states, jobs, attempts, progress, waiting, wake, locks, unique_of, tombstones, cancelling, *rest = (
+            pipeline.execute()
+        )
     scores = {name: [(job, float(score)) for job, score in pairs] for name, pairs in zip(zsets, rest, strict=False)}
     held = {worker.encode(): set(jobs) for worker, jobs in zip(kinds["active"], rest[len(zsets) :], strict=False)}
     left = rest[len(zsets) + len(held) :]
@@ -140,6 +145,7 @@ def snapshot(client: Client, keys: QueueKeys) -> Snapshot:
         locks={key: text.split()[0] for key, text in locks.items()},
         unique_of={job: text.split(b" ", 1)[1] for job, text in unique_of.items()},
         tombstones=int(tombstones or 0),
+        cancelling=set(cancelling),
         logs=frozenset(logs),
         remembered=dict(zip((job.encode() for job in kinds["id"]), left, strict=True)),
         counts=counts,
@@ -149,10 +155,10 @@ def snapshot(client: Client, keys: QueueKeys) -> Snapshot:
 def _check_places(found: Snapshot) -> Counter[str]:
     """Each job is listed once, where its record says; what is more in the waiting list are counted tombstones."""
     listed, tombstones = found.listed, 0
-    for job, times in listed["ready"].items():
-        alive = job in found.states and found.states[job].state == "w"
+    for job, times in Counter(found.waiting).items():
+        alive = job in found.states and (found.states[job].state, found.states[job].priority) == ("w", 0)
         tombstones += times - alive
-        listed["ready"][job] = int(alive)
+        listed["ready"][job] -= times - alive
     assert tombstones == found.tombstones, f"{tombstones} tombstones, {found.tombstones} counted"
     for job, record in found.states.items():
         places = [place for place, jobs in listed.items() for _ in range(jobs[job])]
@@ -175,6 +181,8 @@ def _check_records(found: Snapshot) -> None:
     for place in ("completed", "failed", "cancelled"):
         for job, finished in found.scores[place]:
             assert found.states[job].finished_ms == finished, f"{job!r} is {found.states[job]}, {place} at {finished}"
+    idle = {job for job in found.cancelling if job not in found.states or found.states[job].state != "a"}
+    assert not idle, f"asked to stop, and not active: {idle}"
     homeless = set(found.held) - {worker for worker, _ in found.scores["workers"]}
     assert not homeless, f"nobody will take back what these workers hold: {homeless}"
 
@@ -184,7 +192,6 @@ def _check_order(found: Snapshot) -> None:
     for job, score in found.scores["prioritized"]:
         level = round(score / 2**44)
         assert -level == found.states[job].priority != 0, f"{job!r} has score {score}, but is {found.states[job]}"
-    assert all(found.states[job].priority == 0 for job in found.waiting if job in found.states)
 
 
 def _check_histories(found: Snapshot) -> None:

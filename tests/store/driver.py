@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask_queue.outcome import Completed
 from flask_queue.record import JobError
+from flask_queue.store.actions import DELETABLE, Actions
 from flask_queue.store.state import StateRecord
 from flask_queue.store.transitions import CycleReply, CycleRequest, Limits, NewEntry, Retention, Settlement, Transitions
 from tests.store.checks import Client
@@ -40,6 +41,7 @@ class Driver:
 
     def __post_init__(self) -> None:
         self.transitions = Transitions(PREFIX)
+        self.actions = Actions(self.client, PREFIX)
         self.keys = self.transitions.keys(self.queue)
 
     def add(
@@ -89,7 +91,31 @@ class Driver:
 
     def retry(self, *local_ids: str) -> list[str]:
         """Do what an operator's retry does; return the states before."""
-        return self.transitions.retry(self.client, self.queue, local_ids)
+        return self.actions.retry(self.queue, local_ids)
+
+    def cancel(self, *local_ids: str) -> list[str]:
+        """Cancel jobs; return the states before."""
+        return self.actions.cancel(self.queue, local_ids)
+
+    def promote(self, *local_ids: str) -> list[str]:
+        """Promote jobs; return the states before."""
+        return self.actions.promote(self.queue, local_ids)
+
+    def reschedule(self, local_id: str, due_ms: int) -> str:
+        """Give a job another time; return the state before."""
+        return self.actions.reschedule(self.queue, local_id, due_ms)
+
+    def delete(self, *local_ids: str, states: str = DELETABLE, until_ms: int | None = None) -> list[str]:
+        """Delete jobs; return `+` for each that is gone, else its state."""
+        return self.actions.delete(self.queue, local_ids, states=states, until_ms=until_ms)
+
+    def pause(self, reason: str = "") -> None:
+        """Pause the queue."""
+        self.actions.pause(self.queue, reason)
+
+    def resume(self) -> bool:
+        """End the pause; whether there was one."""
+        return self.actions.resume(self.queue)
 
     def log(self, local_id: str, line: str) -> bool:
         """Append a log line."""
@@ -121,19 +147,6 @@ class Driver:
         """Let all claims that the rate limit knows of have been so much earlier."""
         for index, time_ms in enumerate(self.client.lrange(self.keys["claims"], 0, -1)):
             self.client.lset(self.keys["claims"], index, int(time_ms) - by_ms)
-
-    def cancel_waiting(self, local_id: str) -> None:
-        """Leave a tombstone, as a cancel of a job in the waiting list does."""
-        state = self.state(local_id)
-        assert (state.state, state.priority) == ("w", 0)
-        now_ms = self.now_ms()
-        self.write(local_id, state._replace(state="x", finished_ms=now_ms))
-        self.client.zadd(self.keys["cancelled"], {local_id: now_ms})
-        self.client.hincrby(self.keys["meta"], "tombstones", 1)
-        _, _, key = (self.client.hget(self.keys["unique_of"], local_id) or b"").partition(b" ")
-        holder = self.client.hget(self.keys["unique"], key) or b""
-        if holder.split()[:1] == [local_id.encode()]:
-            self.client.hdel(self.keys["unique"], key)
 
     def state(self, local_id: str) -> StateRecord:
         """A job's state record; the job exists."""

@@ -10,38 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flask_queue.outcome import Cancelled, Completed, Failed, GivenBack, Outcome, Released, Retried
+from tests.store.model_job import NEVER_MS, Job
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from flask_queue.store.transitions import Limits, NewEntry, Retention, Settlement
-
-#: The due time of a delayed job that time has not reached.
-NEVER_MS = 10**15
-
-
-@dataclass
-class Job:
-    """One job."""
-
-    local_id: str
-    nonce: str
-    priority: int
-    state: str = "w"
-    attempts: int = 0
-    number: int = 0
-    recoveries: int = 0
-    worker: str = "-"
-    started_ms: int = 0
-    finished_ms: int = 0
-    due_ms: int = 0
-    #: Name of the unique lock that it has, or had.
-    key: str = ""
-    history: list[tuple[int, str]] = field(default_factory=list)
-
-    def ran(self, outcome: str) -> None:
-        """Write the newest run down."""
-        self.history.append((self.number, outcome))
 
 
 @dataclass
@@ -62,6 +36,7 @@ class QueueModel:
     beats: dict[str, int] = field(default_factory=dict)
     #: A marker must be there: something woke, and nobody took it since.
     marked: bool = False
+    paused: bool = False
 
     def enqueue(self, entries: Sequence[NewEntry]) -> dict[int, str]:
         """Return the positions of those that existed, and the ids that they found."""
@@ -99,6 +74,10 @@ class QueueModel:
             job = self._held(worker, settlement.local_id, settlement.number)
             if job is None:
                 late.append(settlement.local_id)
+            elif job.is_unwanted and not isinstance(settlement.outcome, Completed):
+                if not isinstance(settlement.outcome, GivenBack):
+                    job.ran("cancelled")
+                self._finish(job, "x", now_ms)
             else:
                 self._end(job, settlement.outcome, now_ms)
         return late
@@ -128,10 +107,12 @@ class QueueModel:
         claimed: list[tuple[str, int]] = []
         want = min(want, *self._slots(limits).values())
         for level in sorted(self.levels, reverse=True):
+            if want and level == 0:
+                self._sweep()
             while want and self.levels[level]:
                 want -= 1
-                job = self.jobs.get(self.levels[level].pop(0))
-                if job is None or job.state != "w":
+                job = self._waiting(self.levels[level].pop(0), level)
+                if job is None:
                     continue
                 job.state, job.worker, job.number = "a", worker, job.number + 1
                 job.started_ms = now_ms if len(claimed) < idle else 0
@@ -151,6 +132,11 @@ class QueueModel:
         recovered, given_up = [], []
         for job in sorted(self.held(worker), key=lambda job: -job.started_ms):
             job.recoveries += job.started_ms > 0
+            if job.is_unwanted:
+                if job.started_ms:
+                    job.ran("lost")
+                self._finish(job, "x", now_ms)
+                continue
             if job.started_ms and job.recoveries > max_recoveries:
                 job.ran("failed")
                 self._finish(job, "f", now_ms)
@@ -178,13 +164,61 @@ class QueueModel:
                 self.marked = True
         return before
 
-    def cancel_waiting(self, local_id: str, now_ms: int) -> None:
-        """Leave its entry as a tombstone."""
-        self._finish(self.jobs[local_id], "x", now_ms)
-
     def locks_run_out(self) -> None:
         """Time passes."""
         self.locks = {key: (local_id, False) for key, (local_id, _) in self.locks.items()}
+
+    def cancel(self, local_ids: Iterable[str], now_ms: int) -> list[str]:
+        """Return the states before."""
+        before = []
+        for local_id in local_ids:
+            job = self.jobs.get(local_id)
+            before.append(job.state if job else "")
+            if job and job.state == "a":
+                job.is_unwanted = True
+            elif job and job.state in "wd":
+                self._unlist(job)
+                self._finish(job, "x", now_ms)
+        self._sweep()
+        return before
+
+    def promote_early(self, local_ids: Iterable[str]) -> list[str]:
+        """Return the states before."""
+        before = []
+        for local_id in local_ids:
+            job = self.jobs.get(local_id)
+            before.append(job.state if job else "")
+            if job and job.state == "d":
+                self._push(job)
+                self.marked = True
+        return before
+
+    def reschedule(self, local_id: str, due_ms: int) -> str:
+        """Return the state before."""
+        job = self.jobs.get(local_id)
+        if job and job.state == "d":
+            others = [other.due_ms for other in self.jobs.values() if other.state == "d" and other is not job]
+            job.due_ms = due_ms
+            self.marked |= due_ms < min(others, default=NEVER_MS)
+        return job.state if job else ""
+
+    def delete(self, local_ids: Iterable[str]) -> list[str]:
+        """Return `+` for those that are gone, else their states."""
+        outcomes = []
+        for local_id in local_ids:
+            job = self.jobs.get(local_id)
+            outcomes.append("" if job is None else "a" if job.state == "a" else "+")
+            if job and job.state != "a":
+                self._unlist(job)
+                self._forget(local_id)
+        self._sweep()
+        return outcomes
+
+    def resume(self) -> bool:
+        """Return whether it was paused."""
+        was_paused, self.paused = self.paused, False
+        self.marked |= self.listed() > 0
+        return was_paused
 
     def held(self, worker: str) -> list[Job]:
         """The jobs that a worker has."""
@@ -194,10 +228,6 @@ class QueueModel:
         """The ids in a state, the earliest finished or due first."""
         jobs = (job for job in self.jobs.values() if job.state == state)
         return [job.local_id for job in sorted(jobs, key=lambda job: (job.finished_ms, job.local_id))]
-
-    def is_waiting(self, local_id: str) -> bool:
-        """Whether an entry of a level is a job that waits, and no tombstone."""
-        return local_id in self.jobs and self.jobs[local_id].state == "w"
 
     def listed(self) -> int:
         """How many entries the levels have, tombstones included."""
@@ -212,11 +242,13 @@ class QueueModel:
         self.levels[level] = list(actual)
 
     def _slots(self, limits: Limits) -> dict[str, int]:
-        """How many jobs each limit lets through; what has to do with the rate comes first."""
+        """How many jobs pass the rate, and all else whose end a marker tells; the rate comes first."""
+        if self.paused:
+            return {"marker": 0}
         running = sum(job.state == "a" for job in self.jobs.values())
         return {
             "rate": limits.claims - self.claims if limits.claims else 99,
-            "running": max(0, limits.running - running) if limits.running else 99,
+            "marker": max(0, limits.running - running) if limits.running else 99,
         }
 
     def _held(self, worker: str, local_id: str, number: int) -> Job | None:
@@ -258,7 +290,7 @@ class QueueModel:
             self.marked = True
 
     def _finish(self, job: Job, state: str, now_ms: int) -> None:
-        job.state, job.finished_ms = state, now_ms
+        job.state, job.finished_ms, job.is_unwanted = state, now_ms, False
         self._unlock(job)
 
     def _lock_holder(self, key: str) -> str:
@@ -273,6 +305,22 @@ class QueueModel:
         if job.key and self.locks.get(job.key, ("",))[0] == job.local_id:
             del self.locks[job.key]
 
+    def _waiting(self, local_id: str, level: int) -> Job | None:
+        """The job of a level's entry, unless that is a tombstone."""
+        job = self.jobs.get(local_id)
+        return job if job and (job.state, job.priority) == ("w", level) else None
+
+    def _unlist(self, job: Job) -> None:
+        """Take its entry out of its level; at level 0 it stays, as a tombstone."""
+        if job.state == "w" and job.priority:
+            self.levels[job.priority].remove(job.local_id)
+
+    def _sweep(self) -> None:
+        """Take tombstones off the front of level 0."""
+        level = self.levels.get(0, [])
+        while level and not self._waiting(level[0], 0):
+            level.pop(0)
+
     def _push(self, job: Job, *, front: bool = False) -> None:
         job.state, job.started_ms, job.finished_ms = "w", 0, 0
         level = self.levels.setdefault(job.priority, [])
@@ -283,6 +331,7 @@ class QueueModel:
 
     def _forget(self, local_id: str) -> None:
         job = self.jobs.pop(local_id)
+        self._unlock(job)
         self.logged.discard(local_id)
         if job.nonce != "-":
             self.remembered.add(local_id)

@@ -173,8 +173,7 @@ def test_a_job_without_payload_fails(queue: Driver, priority: int) -> None:
 def test_tombstones_are_skipped(queue: Driver) -> None:
     """A job cancelled while it waited is passed over, and the count of tombstones goes down."""
     queue.add("a", "b", "c", "d")
-    queue.cancel_waiting("a")
-    queue.cancel_waiting("c")
+    assert queue.cancel("a", "c") == ["w", "w"]
     assert queue.claim(2) == ["b"], "a claim looks at as many entries as it wants"
     assert queue.claim(2) == ["d"]
     assert queue.client.hget(queue.keys["meta"], "tombstones") == b"0"
@@ -182,25 +181,46 @@ def test_tombstones_are_skipped(queue: Driver) -> None:
 
 def test_a_job_that_came_back_over_its_tombstone_runs_once(queue: Driver) -> None:
     """Cancelled and retried, a job is in the list twice; one claim that meets both takes it once."""
-    queue.add("a", "b")
-    queue.cancel_waiting("a")
+    queue.add("first", "a", "b")
+    queue.cancel("a")
     assert queue.retry("a") == ["x"]
-    assert queue.claim(5) == ["a", "b"]
+    assert queue.claim(5) == ["first", "a", "b"]
     assert queue.settle("a", Completed()) == []
     assert queue.claim(5) == []
 
 
 def test_a_tombstone_met_later_is_no_second_run(queue: Driver) -> None:
     """The other entry is met while the job runs, has run, or waits again at the front."""
-    queue.add("a", "b")
-    queue.cancel_waiting("a")
+    queue.add("first", "a", "b")
+    queue.cancel("a")
     queue.retry("a")
-    assert queue.claim(1) == ["a"]
+    assert queue.claim(2) == ["first", "a"]
     queue.settle("a", GivenBack())
     assert queue.claim(1) == ["a"]
     assert queue.claim(2) == ["b"]
     queue.settle("a", Completed())
     assert (queue.claim(5), queue.state("a").state) == ([], "c")
+
+
+def test_a_tombstone_is_not_a_job_of_another_priority(queue: Driver) -> None:
+    """A job that was deleted, and dispatched anew with a lower priority, does not run in the old one's place."""
+    queue.add("first", "a", "b", nonce="n1")
+    queue.delete("a")
+    queue.client.delete(queue.keys["id:a"])
+    queue.add("a", priority=-1, nonce="n2")
+    assert queue.claim(5) == ["first", "b", "a"]
+
+
+def test_a_claim_sweeps_the_front(queue: Driver) -> None:
+    """Behind hundreds of tombstones the next job is found at once."""
+    for start in range(0, 600, 200):
+        queue.add(*(f"j{index}" for index in range(start, start + 200)))
+    queue.add("last")
+    for start in range(1, 600, 200):
+        queue.cancel(*(f"j{index}" for index in range(start, min(start + 200, 600))))
+    assert queue.claim(1) == ["j0"]
+    assert queue.claim(1) == [], "a sweep has its limit"
+    assert queue.claim(1) == ["last"]
 
 
 def test_held_lists_what_a_worker_does_not_know_of(queue: Driver) -> None:

@@ -92,7 +92,7 @@ def test_counts_are_those_of_one_moment(queue: Driver) -> None:
     queue.add("d1", due="+60000")
     queue.claim(2, "one")
     queue.claim(2, "two")
-    queue.cancel_waiting("gone")
+    queue.cancel("gone")
     expected = {"ready": 4, "delayed": 1, "active": 4, "completed": 3, "failed": 2, "cancelled": 2}
     assert check_queue(queue.client, queue.keys) == expected
     assert queue.transitions.unfinished(queue.client, queue.queue) == 8

@@ -6,7 +6,7 @@ Two queues, three workers. After each step Redis must hold what the model says, 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,8 +23,10 @@ from hypothesis.stateful import (
 from flask_queue.outcome import Cancelled, Completed, Failed, GivenBack, Outcome, Released, Retried
 from flask_queue.store.transitions import CycleReply, CycleRequest, Limits, NewEntry, Retention, Settlement
 from tests.store.checks import Client, Snapshot, check_snapshot, snapshot
-from tests.store.driver import DAY_MS, ERROR, LEASE_MS, MESSAGE, Driver, runs_of
+from tests.store.compare import expected, seen
+from tests.store.driver import DAY_MS, ERROR, LEASE_MS, MESSAGE, Driver
 from tests.store.model import QueueModel
+from tests.store.model_job import NEVER_MS
 
 QUEUES = ("q1", "q2")
 SLOTS = (0, 1, 2)
@@ -34,6 +36,9 @@ KEEP_ALL = Retention(99, DAY_MS, 99, DAY_MS)
 RETENTION = [KEEP_ALL, KEEP_ALL, KEEP_ALL, Retention(2, DAY_MS, 1, DAY_MS), Retention(0, DAY_MS, 99, 0)]
 HOUR_MS = 3_600_000
 LIMITS = [Limits(), Limits(), Limits(5, HOUR_MS), Limits(running=3), Limits(5, HOUR_MS, 3)]
+
+#: The states of the jobs that an operator would do it to.
+FIT = {"cancel": "wda", "retry": "fx", "delete": "wdcfx", "promote": "d"}
 
 queues = st.sampled_from(QUEUES)
 slots = st.sampled_from(SLOTS)
@@ -140,26 +145,53 @@ class Store(RuleBasedStateMachine):
                 self.drivers[name].make_due(local_id)
                 model.jobs[local_id].due_ms = self.drivers[name].state(local_id).due_ms
 
-    @rule(data=st.data(), queue=queues, what=st.sampled_from(["cancel", "retry", "both", "log"]))
-    def touch(self, data: st.DataObject, queue: str, what: str) -> None:
-        """An operator cancels a job that waits, or retries jobs, some of which cannot be; a job logs, at any time."""
+    @rule(data=st.data(), queue=queues)
+    def note(self, data: st.DataObject, queue: str) -> None:
+        """A job logs, at any time."""
         driver, model = self.drivers[queue], self.models[queue]
-        if what == "log":
-            local_id = data.draw(st.sampled_from([*model.jobs, "unknown"]), label="id")
-            exists = local_id in model.jobs
-            assert (driver.log(local_id, "line"), driver.progress(local_id, 1, 2)) == (exists, exists)
-            model.logged.update({local_id} & set(model.jobs))
-            return
-        waiting = [local_id for local_id in model.levels.get(0, []) if model.is_waiting(local_id)]
-        if waiting and what != "retry":
-            local_id = data.draw(st.sampled_from(waiting), label="cancelled")
-            driver.cancel_waiting(local_id)
-            model.cancel_waiting(local_id, driver.state(local_id).finished_ms)
-            if what == "both":
-                assert driver.retry(local_id) == model.retry([local_id])
-        if what == "retry":
-            ids = [*model.ids("f")[:1], *model.ids("x")[:1], *model.ids("c")[:1], *model.ids("d")[:1], "unknown"]
-            assert driver.retry(*ids) == model.retry(ids)
+        local_id = data.draw(st.sampled_from([*model.jobs, "unknown"]), label="id")
+        exists = local_id in model.jobs
+        assert (driver.log(local_id, "line"), driver.progress(local_id, 1, 2)) == (exists, exists)
+        model.logged.update({local_id} & set(model.jobs))
+
+    @rule(data=st.data(), queue=queues, what=st.sampled_from(["cancel", "retry", "delete", "promote"]))
+    def operate(self, data: st.DataObject, queue: str, what: str) -> None:
+        """An operator changes jobs, some of which are in the wrong state, or gone; some calls are sent twice."""
+        driver, model = self.drivers[queue], self.models[queue]
+        known = sorted(model.jobs, key=lambda local_id: (model.jobs[local_id].state not in FIT[what], local_id))
+        picked = st.lists(st.sampled_from([*known, "unknown"]), min_size=1, max_size=3, unique=True)
+        ids = data.draw(picked, label="ids")
+        for _ in range(data.draw(st.sampled_from([1, 1, 2]), label="times")):
+            match what:
+                case "cancel":
+                    before = driver.cancel(*ids)
+                    ended = [each for each, state in zip(ids, before, strict=True) if state in ("w", "d")]
+                    now_ms = driver.state(ended[0]).finished_ms if ended else 0
+                    assert before == model.cancel(ids, now_ms)
+                case "retry":
+                    assert driver.retry(*ids) == model.retry(ids)
+                case "delete":
+                    assert driver.delete(*ids) == model.delete(ids)
+                case "promote":
+                    assert driver.promote(*ids) == model.promote_early(ids)
+
+    @rule(data=st.data(), queue=queues, is_past=st.booleans())
+    def reschedule(self, data: st.DataObject, queue: str, is_past: bool) -> None:
+        """An operator gives a delayed job a time that has passed, or one that is never reached."""
+        driver, model = self.drivers[queue], self.models[queue]
+        local_id = data.draw(st.sampled_from([*model.ids("d"), *sorted(model.jobs), "unknown"]), label="id")
+        due_ms = self.count() if is_past else NEVER_MS
+        assert driver.reschedule(local_id, due_ms) == model.reschedule(local_id, due_ms)
+
+    @rule(queue=queues, is_paused=st.sampled_from([True, False, False]))
+    def hold(self, queue: str, is_paused: bool) -> None:
+        """An operator pauses a queue, or resumes it."""
+        driver, model = self.drivers[queue], self.models[queue]
+        if is_paused:
+            driver.pause("a reason")
+            model.paused = True
+        else:
+            assert driver.resume() == model.resume()
 
     @rule(what=st.sampled_from(["recall", "crash", "leave", "marker", "flush", "hour"]), queue=queues, slot=slots)
     def accident(self, what: str, queue: str, slot: int) -> None:
@@ -239,7 +271,7 @@ class Store(RuleBasedStateMachine):
         model.trim(keep, now_ms)
         model.promote(now_ms)
         claimed, closed = model.claim(worker.name, request.want, request.idle, now_ms, request.limits)
-        assert {0: "", -1: "running"}.get(reply.opens_ms, "rate") == closed
+        assert {0: "", -1: "marker"}.get(reply.opens_ms, "rate") == closed
         assert sorted(reply.late) == sorted(late)
         assert [(job.local_id, job.state.number) for job in reply.claimed] == claimed
         assert (reply.left, reply.held) == (model.listed(), len(model.held(worker.name)))
@@ -269,7 +301,7 @@ class Store(RuleBasedStateMachine):
         for name, driver in self.drivers.items():
             found, model = snapshot(self.client, driver.keys), self.models[name]
             check_snapshot(found)
-            assert _seen(found) == _expected(model)
+            assert seen(found) == expected(model)
             assert self.levels(found) == {level: ids for level, ids in model.levels.items() if ids}
             assert {job.decode() for job in found.remembered} == model.remembered
             locks = {key.decode(): job.decode() for key, job in found.locks.items()}
@@ -283,34 +315,6 @@ class Store(RuleBasedStateMachine):
         for job, score in found.scores["prioritized"]:
             levels.setdefault(-round(score / 2**44), []).append(job.decode())
         return levels
-
-
-def _seen(found: Snapshot) -> dict[str, tuple[Any, ...]]:
-    return {
-        job.decode(): (
-            *(state.state, state.nonce, state.priority, state.attempts, state.number, state.recoveries),
-            state.worker if state.state == "a" else "-",
-            state.started_ms > 0 if state.state == "a" else False,
-            state.finished_ms,
-            runs_of(found.attempts.get(job)),
-            job in found.logs,
-        )
-        for job, state in found.states.items()
-    }
-
-
-def _expected(model: QueueModel) -> dict[str, tuple[Any, ...]]:
-    return {
-        job.local_id: (
-            *(job.state, job.nonce, job.priority, job.attempts, job.number, job.recoveries),
-            job.worker if job.state == "a" else "-",
-            job.started_ms > 0 if job.state == "a" else False,
-            job.finished_ms,
-            job.history,
-            job.local_id in model.logged,
-        )
-        for job in model.jobs.values()
-    }
 
 
 def check_store(client: Client, *, examples: int, steps: int) -> None:

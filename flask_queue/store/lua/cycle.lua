@@ -1,6 +1,6 @@
 -- A worker's cycle on one queue: settle what ended, promote what is due, claim what idle threads can run.
--- KEYS: jobs state waiting prioritized delayed active workers completed failed cancelled attempts progress wake meta claims
---       unique unique_of
+-- KEYS: jobs state waiting prioritized delayed active workers completed failed cancelled cancelling attempts progress wake
+--       meta claims unique unique_of
 -- ARGV: tag, worker, want (jobs to claim, at most 256), idle (threads without work), keep_completed, keep_completed_ms,
 --       keep_failed, keep_failed_ms, rate_limit (claims, 0 none), rate_ms, max_running (0 none); how many prefetched jobs
 --       have started since, then id, number of each; then how many completed, and of each what includes/complete.lua

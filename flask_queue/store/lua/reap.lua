@@ -1,5 +1,7 @@
--- Takes the jobs of a dead worker back: to the front of the queue, or to failed where it died too often under a job.
--- KEYS: jobs state waiting prioritized delayed workers failed attempts wake meta unique unique_of
+-- Takes the jobs of a dead worker back: to the front of the queue, or to failed where it died too often under a job; one that
+-- was asked to stop is cancelled.
+-- KEYS: jobs state waiting prioritized delayed workers failed cancelled cancelling attempts wake meta
+--       unique unique_of
 -- ARGV: tag, lease_ms, max_recoveries, error JSON for a job that is given up
 -- Returns: how many jobs came back, ids of those given up, the next lease's end (Unix ms, 0 no worker left),
 --       now (Unix ms)
@@ -12,32 +14,37 @@ local tag, lease_ms, max_recoveries, lost_json = ARGV[1], tonumber(ARGV[2]), ton
 -- @include history
 -- @include finish
 -- @include seize
+-- @include asked
+-- @include cancel
 
 local now = now_ms()
-local given_up = {}
+local recovered, given_up = 0, {}
 
 -- Only a run that started can have killed its worker, so only that is a recovery.
 local function recover(id, job)
+  local is_unwanted = was_asked_to_stop(id)
   if job.started ~= '0' then
     job.recoveries = job.recoveries + 1
-    if job.recoveries > max_recoveries then
+    if job.recoveries > max_recoveries and not is_unwanted then
       fail_job(id, job, now, lost_json)
       given_up[#given_up + 1] = id
       return
     end
     append_history(id, job, 'lost', now, '')
   end
+  if is_unwanted then
+    return cancel_job(id, job, now)
+  end
   job.state, job.due, job.started = 'w', 0, 0
   redis.call('HSET', state, id, write_state(job))
   push(id, job.priority, true)
+  recovered = recovered + 1
 end
 
 local dead = redis.call('ZRANGEBYSCORE', workers, '-inf', string.format('%.0f', now - lease_ms), 'LIMIT', 0, 1)[1]
-local recovered = 0
 if dead then
   for _, entry in ipairs(seize(dead)) do
     recover(entry.id, entry.job)
-    recovered = recovered + 1
   end
   if redis.call('EXISTS', tag .. ':active:' .. dead) == 0 then
     redis.call('ZREM', workers, dead)
@@ -46,4 +53,4 @@ if dead then
 end
 local oldest_beat = redis.call('ZRANGE', workers, 0, 0, 'WITHSCORES')[2]
 local next_expiry = oldest_beat and string.format('%.0f', oldest_beat + lease_ms) or '0'
-return {recovered - #given_up, given_up, next_expiry, string.format('%.0f', now)}
+return {recovered, given_up, next_expiry, string.format('%.0f', now)}

@@ -2,6 +2,7 @@
 -- The first `idle` of them start at once; the others are next in a thread's hand, and count as not started until then.
 -- At most CLAIM_LIMIT: beyond what unpack can hold, the popped ids would be lost.
 local CLAIM_LIMIT = 256
+-- @include sweep
 
 local function pop_prioritized(want, from, to)
   if want <= 0 then
@@ -20,21 +21,34 @@ local function append(ids, more)
   end
 end
 
+local function pop_waiting(want)
+  if tonumber(redis.call('HGET', meta, 'tombstones') or 0) > 0 then
+    sweep()
+  end
+  return redis.call('LPOP', waiting, want) or {}
+end
+
+-- Returns the ids, and the places among them of the first and the last that come from the list.
 local function pop_ready(want)
   local has_priorities = redis.call('EXISTS', prioritized) == 1
   local ids = has_priorities and pop_prioritized(want, '-inf', '(0') or {}
+  local first = #ids + 1
   if #ids < want then
-    append(ids, redis.call('LPOP', waiting, want - #ids) or {})
+    append(ids, pop_waiting(want - #ids))
   end
+  local last = #ids
   if has_priorities then
     append(ids, pop_prioritized(want - #ids, '(0', '+inf'))
   end
-  return ids
+  return ids, first, last
 end
 
 -- Returns id, state record, message of each claimed job, one after the other.
 local function claim(want, idle, now)
-  local ids = want > 0 and pop_ready(math.min(want, CLAIM_LIMIT)) or {}
+  if want <= 0 then
+    return {}
+  end
+  local ids, first, last = pop_ready(math.min(want, CLAIM_LIMIT))
   if #ids == 0 then
     return {}
   end
@@ -42,8 +56,9 @@ local function claim(want, idle, now)
   local claimed, states, held_ids, seen = {}, {}, {}, {}
   for n, text in ipairs(redis.call('HMGET', state, unpack(ids))) do
     local job = text and read_state(text)
-    if not job or job.state ~= 'w' or seen[ids[n]] then
-      -- A tombstone: cancelled or deleted while it waited. If it came back since, it is listed twice, and runs once.
+    local is_elsewhere = job and job.priority ~= '0' and n >= first and n <= last
+    if not job or job.state ~= 'w' or is_elsewhere or seen[ids[n]] then
+      -- A tombstone, as in includes/tombstone.lua. A job that waits again is listed twice, and runs once.
       redis.call('HINCRBY', meta, 'tombstones', -1)
     else
       seen[ids[n]] = true

@@ -28,6 +28,7 @@ local function complete(index, count, now)
   if #done > 0 then
     redis.call('HSET', state, unpack(states))
     redis.call('SREM', active, unpack(done))
+    redis.call('SREM', cancelling, unpack(done))
     redis.call('ZADD', completed, unpack(ends))
   end
 end

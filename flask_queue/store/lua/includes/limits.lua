@@ -40,7 +40,8 @@ end
 
 -- Returns the claimed jobs, how many are left ready, and when these may be claimed: 0 now, -1 once a marker says so, or a time.
 local function claim_within_limits(want, idle, now)
-  local slots = count_slots(want + 1, now)
+  local is_paused = redis.call('HEXISTS', meta, 'paused') == 1
+  local slots = is_paused and 0 or count_slots(want + 1, now)
   local claimed = claim(math.min(want, slots), idle, now)
   note_claims(#claimed / 3, now)
   local left = redis.call('LLEN', waiting) + redis.call('ZCARD', prioritized)
@@ -48,7 +49,7 @@ local function claim_within_limits(want, idle, now)
     return claimed, 0, 0
   elseif slots <= #claimed / 3 then
     -- No marker: whoever took it would find the queue closed, and leave another.
-    return claimed, left, next_slot(now)
+    return claimed, left, is_paused and -1 or next_slot(now)
   end
   -- Another worker may be idle, and this one may have popped the marker without taking all.
   wake_worker()

@@ -1,6 +1,7 @@
 -- Settles `count` runs that did not complete. ARGV from `index`, of each: kind (a name of settle_as), id, number, runtime (ms),
 -- delay (ms), error (JSON, or ''), message ('' to keep the stored one).
--- @include unlock
+-- @include asked
+-- @include cancel
 local function run_again(id, job, delay, now)
   job.due = 0
   if delay > 0 then
@@ -41,9 +42,13 @@ end
 
 function settle_as.cancelled(id, job, delay, error_json, now)
   append_history(id, job, 'cancelled', now, error_json)
-  unlock(id, job)
-  job.state, job.finished, job.due = 'x', now, 0
-  redis.call('ZADD', cancelled, string.format('%.0f', now), id)
+  cancel_job(id, job, now)
+end
+
+-- Given back by its worker, and asked to stop by an operator: it must not run once more.
+function settle_as.dropped(id, job, delay, error_json, now)
+  job.started = 0
+  cancel_job(id, job, now)
 end
 
 local function settle_others(index, count, now)
@@ -53,6 +58,9 @@ local function settle_others(index, count, now)
     local job = held(id, redis.call('HGET', state, id), number)
     if job then
       end_run(job, runtime, now)
+      if was_asked_to_stop(id) then
+        kind = kind == 'given_back' and 'dropped' or 'cancelled'
+      end
       settle_as[kind](id, job, tonumber(delay), error_json, now)
       redis.call('HSET', state, id, write_state(job))
       redis.call('SREM', active, id)

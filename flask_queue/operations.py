@@ -1,0 +1,309 @@
+"""What operators do: each action is logged, and kept in the audit trail."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from dramatiq import Message
+
+from .broker import NewJob, QueueBroker
+from .dispatch import dispatch
+from .environment import number, seconds, whole
+from .errors import InvalidPayload, JobNotFound, JobNotRegistered, JobStateError, QueueUnavailable
+from .monitor import Monitor
+from .options import DispatchOptions
+from .payload import storable
+from .record import JobError, JobRecord, JobState
+from .store.codec import unpack
+from .store.keys import full_id, new_id
+from .store.queries import SCAN, Queries
+from .store.state import STATES
+from .store.transitions import BATCH
+
+T = TypeVar("T")
+
+logger = logging.getLogger("flask_queue.audit")
+
+_LETTERS = {state: letter for letter, state in STATES.items()}
+#: What a script says of a job that it refuses for another reason than its state.
+_FLAWS = {
+    "p": "failed and has lost its payload",
+    "u": "kept back, as another job has its unique key until it is settled",
+}
+#: Options that a run of Dramatiq's retries leaves in the message, and that tell of the first job's past.
+_PAST = frozenset({"retries", "traceback", "requeue_timestamp"})
+
+
+class Operations:
+    """The operator's actions on the jobs and queues of one app.
+
+    All are atomic for each job, safe to repeat, and safe while workers run; those on many jobs go in bounded steps.
+
+    Args:
+        broker: of the app.
+        actor: who acts, as the audit trail is to tell it; None for code.
+    """
+
+    def __init__(self, broker: QueueBroker, *, actor: str | None = None) -> None:
+        self._broker = broker
+        self._actor = actor
+        self._actions = broker.store.actions
+        self._monitor = Monitor(broker)
+        self._queries = Queries(broker.store, list(broker.queues), broker.max_retries_of)
+
+    def retry(self, job_id: str) -> JobRecord:
+        """Put a failed or cancelled job back to waiting, attempts counted anew, history kept.
+
+        Raises:
+            JobNotFound: there is no such job.
+            JobStateError: it is in another state, its payload is gone, or another job has its unique key.
+        """
+        return self._change("retry", job_id, self._actions.retry, JobState.FAILED, JobState.CANCELLED)
+
+    def cancel(self, job_id: str) -> JobRecord:
+        """Cancel a waiting or delayed job, or ask an active one to stop; one that is cancelled already stays so.
+
+        Raises:
+            JobNotFound: there is no such job.
+            JobStateError: it has completed or failed.
+        """
+        queue, local_id = self._monitor.resolve(job_id)
+        (before,) = self._actions.cancel(queue, [local_id])
+        if before != "x":
+            _check(full_id(queue, local_id), before, JobState.WAITING, JobState.DELAYED, JobState.ACTIVE)
+            self._note("cancel", full_id(queue, local_id), was=STATES[before].value)
+        return self._queries.get(queue, local_id)
+
+    def promote(self, job_id: str) -> JobRecord:
+        """Let a delayed job run now.
+
+        Raises:
+            JobNotFound: there is no such job.
+            JobStateError: it is in another state, as it is when its time has come meanwhile.
+        """
+        return self._change("promote", job_id, self._actions.promote, JobState.DELAYED)
+
+    def reschedule(self, job_id: str, at: datetime) -> JobRecord:
+        """Give a delayed job another time; one that has passed lets it run now.
+
+        Args:
+            job_id: of the job.
+            at: when it may run, with a time zone.
+
+        Raises:
+            ValueError: the time has no zone.
+            JobNotFound: there is no such job.
+            JobStateError: it is in another state, as it is when its time has come meanwhile.
+        """
+        due_ms = _due_ms(at)
+
+        def change(queue: str, local_ids: Sequence[str]) -> list[str]:
+            return [self._actions.reschedule(queue, local_id, due_ms) for local_id in local_ids]
+
+        return self._change("reschedule", job_id, change, JobState.DELAYED, at=at.isoformat())
+
+    def delete(self, job_id: str) -> None:
+        """Delete a job and every trace of it; an id that its caller chose stays remembered for an hour from dispatch.
+
+        Raises:
+            JobNotFound: there is no such job.
+            JobStateError: it is active.
+        """
+        queue, local_id = self._monitor.resolve(job_id)
+        (before,) = self._actions.delete(queue, [local_id])
+        if before != "+":
+            _check(full_id(queue, local_id), before, *(state for state in JobState if state is not JobState.ACTIVE))
+        self._note("delete", full_id(queue, local_id))
+
+    def duplicate(self, job_id: str, /, **changes: Any) -> JobRecord:
+        """Send a job once more, under a new id, with its queue, priority and options, to run now.
+
+        Args:
+            job_id: of the job, in any state.
+            changes: arguments of `handle` that differ; none for a plain actor.
+
+        Raises:
+            JobNotFound: there is no such job, or its payload is gone.
+            JobNotRegistered: no job of this name is registered with the current app.
+            InvalidPayload, PayloadTooLarge, QueueUnavailable: as from `dispatch`.
+        """
+        queue, local_id = self._monitor.resolve(job_id)
+        job = self._queries.raw(queue, local_id)
+        if not job.message:
+            raise JobNotFound(full_id(queue, local_id), "Its record is there, but its payload is gone.")
+        message = unpack(queue, new_id(), job.state.created_ms, job.message)
+        record = self._send_again(message, job.state.priority, changes)
+        self._note("duplicate", full_id(queue, local_id), new=record.id)
+        return record
+
+    def retry_all(
+        self, queue: str | None = None, name: str | None = None, error: str | None = None, tag: str | None = None
+    ) -> int:
+        """Put all failed jobs back to waiting that failed before this call, the first to fail first; how many were.
+
+        Args:
+            queue: only of this queue.
+            name: only jobs of this name.
+            error: only those whose error is this: its type, or type and message as in `ValueError: no such user`.
+            tag: not supported yet.
+
+        Raises:
+            UnknownQueue: no such queue.
+            NotImplementedError: a tag was given.
+        """
+        if tag is not None:
+            raise NotImplementedError("retry_all(tag=…) is not supported by this version of flask-queue yet")
+        until_ms = self._queries.now_ms()
+        retried = 0
+        try:
+            for queue_name in self._monitor.queue_names(queue):
+                ids = self._failed(queue_name, until_ms, name, error)
+                while batch := _take(ids, BATCH):
+                    retried += self._actions.retry(queue_name, batch).count("f")
+        finally:
+            if retried:
+                self._note("retry_all", queue or "*", count=retried, name=name, error=error)
+        return retried
+
+    def clean(self, queue: str, *, state: JobState | str, older_than_s: float = 0, limit: int | None = None) -> int:
+        """Delete the jobs in a state, in bounded steps; how many were.
+
+        Args:
+            queue: its name.
+            state: any but active.
+            older_than_s: only those that finished, or if unfinished were created, so many seconds ago.
+            limit: so many at most. Finished ones go in the order in which they finished, others in no order.
+
+        Raises:
+            UnknownQueue: no such queue.
+            ValueError: no such state, or a wrong number.
+        """
+        name, wanted = self._monitor.known(queue), JobState(state)
+        if wanted is JobState.ACTIVE:
+            raise ValueError("clean(state='active'): active jobs cannot be deleted; cancel them")
+        older_than_ms = round(1000 * _given("older_than_s", older_than_s, seconds()))
+        most = None if limit is None else _given("limit", limit, whole(1))
+        until_ms = self._queries.now_ms() - older_than_ms
+        deleted = 0
+        try:
+            ids = self._queries.ids(wanted, name, until_ms)
+            while batch := _take(ids, BATCH if most is None else min(BATCH, most - deleted)):
+                letters = self._actions.delete(name, batch, states=_LETTERS[wanted], until_ms=until_ms)
+                deleted += letters.count("+")
+            while wanted is JobState.WAITING and self._actions.sweep(name):
+                pass
+        finally:
+            if deleted:
+                self._note("clean", name, count=deleted, state=wanted.value, older_than_s=older_than_s or None)
+        return deleted
+
+    def pause(self, queue: str, reason: str = "") -> None:
+        """Let no worker take jobs of the queue; those that run finish, and delayed ones go on becoming due.
+
+        Args:
+            queue: its name.
+            reason: for whoever looks at it; replaces that of a pause before.
+
+        Raises:
+            UnknownQueue: no such queue.
+        """
+        name, text = self._monitor.known(queue), storable(str(reason))
+        self._actions.pause(name, text)
+        self._note("pause", name, reason=text or None)
+
+    def resume(self, queue: str) -> None:
+        """Let workers take the queue's jobs again.
+
+        Raises:
+            UnknownQueue: no such queue.
+        """
+        if self._actions.resume(self._monitor.known(queue)):
+            self._note("resume", queue)
+
+    def _change(
+        self,
+        action: str,
+        job_id: str,
+        change: Callable[[str, Sequence[str]], list[str]],
+        *expected: JobState,
+        **details: Any,
+    ) -> JobRecord:
+        """Change one job; its record after that."""
+        queue, local_id = self._monitor.resolve(job_id)
+        (before,) = change(queue, [local_id])
+        _check(full_id(queue, local_id), before, *expected)
+        self._note(action, full_id(queue, local_id), **details)
+        return self._queries.get(queue, local_id)
+
+    def _send_again(self, message: Message[Any], priority: int, changes: dict[str, Any]) -> JobRecord:
+        name = message.actor_name
+        actor = self._broker.actors.get(name)
+        if actor is None:
+            raise JobNotRegistered(name)
+        options = {key: value for key, value in message.options.items() if key not in _PAST}
+        job_class = getattr(actor, "job_class", None)
+        if job_class is not None:
+            as_before = DispatchOptions(priority=priority, queue_name=message.queue_name, message=options)
+            return dispatch(job_class, message.args, {**message.kwargs, **changes}, as_before)
+        if changes:
+            raise InvalidPayload(
+                name, "$", "a plain actor's arguments cannot be changed: send it from code, with its send()"
+            )
+        copy: Message[Any] = Message(**{**message.asdict(), "options": options})
+        return self._broker.dispatch([NewJob(copy, priority=priority)])[0]
+
+    def _failed(self, queue: str, until_ms: int, name: str | None, error: str | None) -> Iterator[str]:
+        """Ids of the failed jobs that match."""
+        ids = self._queries.ids(JobState.FAILED, queue, until_ms)
+        if name is None and error is None:
+            yield from ids
+            return
+        while batch := _take(ids, SCAN):
+            for local_id, record in self._queries.records(queue, batch):
+                if name in (None, record.name) and (error is None or _is_error(record.error, error)):
+                    yield local_id
+
+    def _note(self, action: str, target: str, **details: Any) -> None:
+        """Log what was done, and keep it. What was done is done: where it cannot be kept, that is only logged."""
+        details = {key: value for key, value in details.items() if value is not None}
+        logger.info("%s %s by %s %s", action, target, self._actor or "code", json.dumps(details))
+        try:
+            self._broker.store.audit.note(action, target, self._actor, details)
+        except QueueUnavailable as error:
+            logger.warning("%s %s was done, but is missing in the audit trail: %s", action, target, error)
+
+
+def _check(job_id: str, before: str, *expected: JobState) -> None:
+    """Raise unless a script found the job in one of the expected states."""
+    if before == "":
+        raise JobNotFound(job_id)
+    if STATES.get(before) not in expected:
+        raise JobStateError(job_id, expected, _FLAWS.get(before) or STATES[before])
+
+
+def _due_ms(at: object) -> int:
+    if not isinstance(at, datetime) or at.utcoffset() is None:
+        raise ValueError(f"reschedule(at={at!r}): give a datetime with a time zone, as in datetime.now(UTC)")
+    # What was before 1970 is due as well.
+    return max(1, round(at.timestamp() * 1000))
+
+
+def _is_error(error: JobError | None, wanted: str) -> bool:
+    return error is not None and wanted in (error.type, f"{error.type}: {error.message}")
+
+
+def _take(ids: Iterator[str], count: int) -> list[str]:
+    """The next ids, each once."""
+    return list(dict.fromkeys(islice(ids, count)))
+
+
+def _given(name: str, value: object, parse: Callable[[object], T]) -> T:
+    try:
+        return number(value, parse)
+    except ValueError as error:
+        raise ValueError(f"clean({name}={value!r}): {error}") from None

@@ -1,0 +1,47 @@
+"""The ids of all jobs in a state, read in bounded steps while workers go on.
+
+A job that is in the state from the first step to the last is never left out; what is read can have left it since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from redis import Redis
+
+from .connect import translate_errors
+
+#: Entries that Redis looks at in one step: well below a millisecond.
+STEP = 500
+
+
+def finished(client: Redis, key: str, until_ms: int) -> list[str]:
+    """The ids of a sorted set of finished jobs, the first to finish first; only those that did by `until_ms`.
+
+    All are read before the first is returned: one that finishes again later is not returned twice. Retention bounds
+    their number.
+    """
+    with translate_errors(client):
+        pairs = client.zscan_iter(key, count=STEP)
+        moments: dict[bytes, float] = {local_id: moment for local_id, moment in pairs if moment <= until_ms}
+    return [local_id.decode() for local_id in sorted(moments, key=lambda each: (moments[each], each))]
+
+
+def members(client: Redis, key: str) -> Iterator[str]:
+    """The ids of a sorted set, in no order; some may come twice."""
+    with translate_errors(client):
+        for local_id, _ in client.zscan_iter(key, count=STEP):
+            yield local_id.decode()
+
+
+def waiting(client: Redis, key: str) -> Iterator[str]:
+    """The ids of the waiting list, tombstones too, from its back: whatever joins or leaves it, none is skipped."""
+    read = 0
+    while True:
+        with translate_errors(client):
+            ids: Any = client.lrange(key, -read - STEP, -read - 1)
+        if not ids:
+            return
+        yield from (local_id.decode() for local_id in reversed(ids))
+        read += len(ids)
