@@ -33,6 +33,17 @@ def ended(queue: Driver, outcome: Outcome, *, runtime_ms: int = 40) -> int:
     return reply.now_ms
 
 
+def test_a_job_that_is_refused_spends_no_attempt(queue: Driver) -> None:
+    """It fails for good without having run: the error is in its history, its attempts are as before."""
+    queue.add("a")
+    queue.claim()
+    queue.settle("a", Retried(0, ERROR))
+    queue.claim()
+    queue.settle("a", Failed(ERROR, spends_attempt=False))
+    assert (queue.state("a").state, queue.state("a").attempts) == ("f", 1)
+    assert queue.history("a") == [(1, "retried"), (2, "failed")]
+
+
 def test_completed(queue: Driver) -> None:
     """It spends an attempt, keeps its result, and its one run is told by the record alone."""
     now_ms = ended(queue, Completed('{"sent": [1, 2]}'), runtime_ms=40)

@@ -83,6 +83,32 @@ def test_the_lock_goes_with_the_job(queue: Driver, outcome: Outcome) -> None:
     assert add(queue, "b") == "b"
 
 
+@pytest.mark.parametrize("due", ["", "+60000"])
+@pytest.mark.parametrize("action", ["cancel", "delete"])
+def test_an_operator_takes_the_lock_with_the_job(queue: Driver, action: str, due: str) -> None:
+    """Cancelled or deleted, waiting or delayed; the lock of a later job stays."""
+    add(queue, "a", due=due)
+    getattr(queue, action)("a")
+    assert (locks(queue), add(queue, "b", due=due)) == ({}, "b")
+    run_out(queue)
+    add(queue, "c")
+    getattr(queue, action)("b")
+    assert locks(queue) == {"k": "c"}
+    queue.delete("a", "b")
+    assert [key.decode() for key in queue.client.hkeys(queue.keys["unique_of"])] == ["c"]
+
+
+def test_a_job_that_is_asked_to_stop_has_its_lock_until_it_ends(queue: Driver) -> None:
+    """It runs still; if its worker dies, it is cancelled, and the key is free."""
+    add(queue, "a")
+    queue.claim()
+    queue.cancel("a")
+    assert add(queue, "b") == "a"
+    queue.silence("w1")
+    queue.reap()
+    assert (queue.state("a").state, add(queue, "b")) == ("x", "b")
+
+
 def test_a_lost_job_gives_its_lock_back(queue: Driver) -> None:
     """A dead worker's job keeps it while it runs again, and frees it when it is given up."""
     add(queue, "a")
