@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dramatiq import Middleware
-from dramatiq.middleware import AgeLimit, AsyncIO, Callbacks, CurrentMessage, Pipelines, ShutdownNotifications
+from dramatiq.middleware import AgeLimit, Callbacks, CurrentMessage, Pipelines, ShutdownNotifications
 from flask import Flask
 
 from .app_context import AppContext
+from .event_loop import EventLoop
 from .max_age import MaxAge
 from .retries import Retries
 from .time_limits import TimeLimits
@@ -21,7 +22,7 @@ def default_middleware(app: Flask) -> list[Middleware]:
         TimeLimits(),
         ShutdownNotifications(),
         CurrentMessage(),
-        AsyncIO(),
+        EventLoop(),
         Callbacks(),
         Pipelines(),
         Retries(),

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 
-from dramatiq.errors import ActorNotFound
+from redis.exceptions import RedisError
 
 from ..broker import QueueBroker
 from ..config import Queue
@@ -15,8 +15,9 @@ from ..delivery import Delivery
 from ..outcome import Failed, GivenBack, Outcome
 from ..record import JobError
 from ..store.codec import unpack
-from ..store.transitions import BATCH, Claimed, CycleReply, CycleRequest, Limits, Settlement
+from ..store.transitions import BATCH, Claimed, CycleReply, CycleRequest, Limits, Reaped, Settlement
 from .executor import Ended
+from .outage import Outage
 from .pool import Pool
 
 logger = logging.getLogger("flask_queue.worker")
@@ -43,14 +44,20 @@ class Lane:
         self.reap_at_s = NEVER_S
         #: The rate limit lets nobody claim before.
         self.opens_at_s = NEVER_S
-        #: Ready jobs that the last reply left to others.
-        self.left = 0
+        #: Redis refuses this queue's scripts, and no other's.
+        self.outage: Outage | None = None
+        #: This worker's beats had a gap, by Redis's clock, in which others may not have beaten either.
+        self.was_silent = False
         #: Claimed, and not known to be settled: local id and run number.
         self._held: set[tuple[str, int]] = set()
         #: Of these, claimed ahead of idle threads and not reported as started.
         self._ahead: dict[tuple[str, int], Delivery] = {}
         self._in_hand_until_s = NEVER_S
         self._pending: list[Settlement] = []
+        #: Of these, sent in a cycle whose reply was lost: they may be settled already.
+        self._unheard: set[str] = set()
+        self._last_beat_ms = 0
+        self._silence_ms = (broker.config.lease_s - beat_s) * 1000
 
     @property
     def is_clear(self) -> bool:
@@ -58,13 +65,31 @@ class Lane:
         return not self._held and not self._pending
 
     @property
+    def is_sending(self) -> bool:
+        """Something waits to be settled, and nothing keeps it."""
+        return bool(self._pending) and self.outage is None
+
+    @property
     def held_ids(self) -> list[str]:
         """Local ids of the jobs this worker knows it holds."""
         return [local_id for local_id, _ in self._held]
 
-    def next_look_s(self) -> float:
-        """When this lane needs a cycle or a look, on the monotonic clock."""
-        return min(self.beat_at_s, self.due_at_s, self.reap_at_s, self.opens_at_s, self._in_hand_until_s)
+    def knows_of(self, held: int) -> bool:
+        """Whether these are all jobs that Redis says it holds."""
+        return held <= len(self._held)
+
+    def next_cycle_s(self, *, accepting: bool) -> float:
+        """When there is something to say to Redis, on the monotonic clock: 0 for now."""
+        if self.outage is not None:
+            return self.outage.retry_at_s
+        if self._pending or (accepting and self.is_hungry and self.pool.wanted > 0):
+            return 0.0
+        return min(self.beat_at_s, self.due_at_s, self.opens_at_s)
+
+    def next_look_s(self, *, accepting: bool, reaping_from_s: float) -> float:
+        """When this lane needs anything, on the monotonic clock."""
+        look_s = min(self.next_cycle_s(accepting=accepting), self._in_hand_until_s)
+        return look_s if self.outage is not None else min(look_s, max(self.reap_at_s, reaping_from_s))
 
     def ended(self, ended: Ended) -> None:
         """Note the end of a run."""
@@ -72,12 +97,6 @@ class Lane:
         delivery = ended.delivery
         self._ahead.pop((delivery.local_id, delivery.number), None)
         self._settle(delivery, ended.outcome, ended.runtime_ms)
-
-    def has_news(self, *, accepting: bool) -> bool:
-        """Whether there is something to say to Redis now."""
-        if self._pending or time.monotonic() >= min(self.beat_at_s, self.due_at_s, self.opens_at_s):
-            return True
-        return accepting and self.is_hungry and self.pool.wanted > 0
 
     def request(self, *, accepting: bool) -> CycleRequest:
         """What this lane has to say."""
@@ -96,7 +115,7 @@ class Lane:
         return bool(self.pool.idle) and not self.is_hungry and self.opens_at_s == NEVER_S
 
     def woken(self) -> None:
-        """Look again, as a marker said. Until the rate limit allows it there is nothing to see: then its timer looks."""
+        """Look again, as a marker said. Until the rate limit allows it there is nothing to see; a timer looks then."""
         if self.opens_at_s == NEVER_S:
             self.look_again()
 
@@ -105,14 +124,22 @@ class Lane:
         self.is_hungry = True
         self.beat_at_s = 0.0
 
+    def start_over(self) -> None:
+        """Forget what was known of Redis: its connection was lost."""
+        self.outage = None
+        self.look_again()
+
     def return_overdue(self) -> None:
         """Give back what has been in a thread's hand for too long: its pool has met longer jobs."""
-        if time.monotonic() >= self._in_hand_until_s:
-            self.give_back()
+        if time.monotonic() >= self._in_hand_until_s and self.give_back():
             self.pool.expect(IN_HAND_S)
 
     def apply(self, request: CycleRequest, reply: CycleReply) -> None:
         """Take in what a cycle brought."""
+        self._works_again()
+        if reply.late:
+            self._warn_of_late(request, reply.late)
+        self._unheard.clear()
         for settlement in request.settlements:
             self._held.discard((settlement.local_id, settlement.number))
         del self._pending[: len(request.settlements)]
@@ -123,32 +150,61 @@ class Lane:
         self.due_at_s = now_s + (reply.next_due_ms - reply.now_ms) / 1000 if reply.next_due_ms else NEVER_S
         self.reap_at_s = self._lease_end_s(now_s, reply)
         self.opens_at_s = now_s + (reply.opens_ms - reply.now_ms) / 1000 if reply.opens_ms > 0 else NEVER_S
-        self.left = reply.left
         self.is_hungry = (reply.left > 0 and reply.opens_ms == 0) or self.due_at_s <= now_s
-        self.take(reply.claimed, idle=request.idle)
+        self.was_silent = self._last_beat_ms > 0 and reply.now_ms - self._last_beat_ms > self._silence_ms
+        self._last_beat_ms = reply.now_ms
+        self.take(reply.claimed, accepting=True)
 
-    def take(self, claimed: Iterable[Claimed], *, idle: int) -> None:
-        """Hand claimed jobs to the pool; the first `idle` find a thread waiting."""
-        for position, job in enumerate(claimed):
+    def lost_reply(self, request: CycleRequest) -> None:
+        """Note that a cycle brought no reply: it may have been done."""
+        self._unheard.update(settlement.local_id for settlement in request.settlements)
+
+    def refused(self, error: RedisError) -> None:
+        """Note that Redis refuses this queue's scripts; the other queues go on."""
+        now_s = time.monotonic()
+        if self.outage is None:
+            self.outage = Outage(now_s)
+            logger.error("Queue %s: Redis refuses to work on it (%s). Trying again until it does.", self.queue, error)
+        self.outage.failed(now_s)
+        self.is_hungry = True
+
+    def reaped(self, reaped: Reaped) -> None:
+        """Take in what became of a dead worker's jobs, if there was one."""
+        lease_s = self._broker.config.lease_s
+        left_s = (reaped.next_expiry_ms - reaped.now_ms) / 1000 if reaped.next_expiry_ms else lease_s
+        self.reap_at_s = time.monotonic() + max(0.0, left_s)
+        if reaped.recovered or reaped.given_up:
+            self.is_hungry = True
+            logger.warning(
+                "Queue %s: a worker died; %d of its jobs go back, %d failed as their workers died too often.",
+                self.queue,
+                reaped.recovered,
+                len(reaped.given_up),
+            )
+
+    def take(self, claimed: Iterable[Claimed], *, accepting: bool) -> None:
+        """Hand claimed jobs to the pool; or back, where it is `accepting` no more."""
+        for job in claimed:
             key = (job.local_id, job.state.number)
             if key in self._held:
                 continue
             self._held.add(key)
-            delivery = self._delivery(job)
-            if delivery is None:
-                continue
-            if position >= idle:
-                self._ahead[key] = delivery
-                self._in_hand_until_s = time.monotonic() + IN_HAND_S
-            self.pool.give(delivery)
+            if not accepting:
+                self._pending.append(Settlement(*key, 0, GivenBack()))
+            elif (delivery := self._delivery(job)) is not None:
+                if not (job.state.started_ms and self.pool.idle):
+                    self._ahead[key] = delivery
+                    self._in_hand_until_s = time.monotonic() + IN_HAND_S
+                self.pool.give(delivery)
 
-    def give_back(self) -> None:
-        """Return what no thread has started. The last claimed first, as each goes to the very front of the queue."""
+    def give_back(self) -> bool:
+        """Return what no thread has started, in order; whether there was anything."""
         self._in_hand_until_s = NEVER_S
         returned = self.pool.take_back()
-        for delivery in reversed(returned):
+        for delivery in returned:
             self._ahead.pop((delivery.local_id, delivery.number), None)
             self._settle(delivery, GivenBack(), 0)
+        return bool(returned)
 
     def give_up(self) -> None:
         """Return what still runs, too: its thread could not be interrupted, and its own end will come too late."""
@@ -156,6 +212,21 @@ class Lane:
         for local_id, number in self._held - settled:
             logger.warning("Job %s:%s does not stop; it goes back to its queue.", self.queue, local_id)
             self._pending.append(Settlement(local_id, number, 0, GivenBack()))
+
+    def _works_again(self) -> None:
+        if self.outage is not None:
+            logger.info("Queue %s: goes on after %.1f s.", self.queue, time.monotonic() - self.outage.since_s)
+            self.outage = None
+
+    def _warn_of_late(self, request: CycleRequest, late: Sequence[str]) -> None:
+        """Not of what this worker itself settled before, in a cycle whose reply was lost."""
+        settled = {settlement.local_id for settlement in request.settlements}
+        for local_id in settled.intersection(late) - self._unheard:
+            logger.warning(
+                "Job %s:%s ended after it had been taken from this worker: its result changed nothing.",
+                self.queue,
+                local_id,
+            )
 
     def _settle(self, delivery: Delivery, outcome: Outcome, runtime_ms: int) -> None:
         self._pending.append(Settlement(delivery.local_id, delivery.number, runtime_ms, outcome))
@@ -167,23 +238,13 @@ class Lane:
         return now_s + self._broker.config.lease_s + (reply.oldest_beat_ms - reply.now_ms) / 1000
 
     def _delivery(self, job: Claimed) -> Delivery | None:
-        """The job as a delivery; one that cannot be run is settled as failed at once."""
+        """The job as a delivery; one whose message is damaged is settled as failed at once."""
         try:
             message = unpack(self.queue, job.local_id, job.state.created_ms, job.message)
-        except ValueError as error:
+        except (ValueError, TypeError, RecursionError) as error:
             self._refuse(job, JobError("InvalidPayload", f"its stored message cannot be read: {error}"))
             return None
-        delivery = Delivery(self._broker, message, job.state, self._worker)
-        try:
-            self._broker.get_actor(message.actor_name)
-        except ActorNotFound as error:
-            delivery.fail()
-            delivery.stuff_exception(error)
-            self._broker.emit_before("nack", delivery)
-            self._broker.emit_after("nack", delivery)
-            self._refuse(job, _unknown_job(message.actor_name))
-            return None
-        return delivery
+        return Delivery(self._broker, message, job.state, self._worker, claimed_ms=self._last_beat_ms)
 
     def _refuse(self, job: Claimed, error: JobError) -> None:
         logger.error("Job %s:%s fails: %s", self.queue, job.local_id, error.message)
@@ -195,11 +256,3 @@ def _limits_of(queue: Queue) -> Limits:
     running = queue.max_running or 0
     # Rounded up: a window that is cut short would let one claim too many through.
     return Limits(rate.limit, math.ceil(rate.per_s * 1000), running) if rate else Limits(running=running)
-
-
-def _unknown_job(name: str) -> JobError:
-    return JobError(
-        "UnknownJob",
-        f"no job named {name!r} is registered with this worker's app: add its class to FlaskQueue(jobs=[…]), or start "
-        "workers of the release that has it, then retry the job",
-    )

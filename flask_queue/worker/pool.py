@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
@@ -66,11 +67,6 @@ class Pool:
         return max(0, self.threads - self._outstanding)
 
     @property
-    def outstanding(self) -> int:
-        """Deliveries that are running or in a thread's hand."""
-        return self._outstanding
-
-    @property
     def wanted(self) -> int:
         """Jobs it could take now: idle threads, and a little ahead while its jobs are short."""
         ahead = min(self._ahead_per_thread, int(AHEAD_S / max(self._runtime_s, MIN_RUNTIME_S)))
@@ -109,16 +105,21 @@ class Pool:
         for _ in self._workers:
             self._inbox.put(None)
 
-    def join(self, timeout_s: float) -> bool:
-        """Wait for the threads to end, for so long in all; whether they did."""
+    def join(self, until_s: float) -> bool:
+        """Wait for the threads to end, until then on the monotonic clock; whether they did."""
         for worker in self._workers:
-            worker.join(timeout_s)
+            worker.join(max(0.0, until_s - time.monotonic()))
         return not any(worker.is_alive() for worker in self._workers)
 
     def _work(self) -> None:
-        while True:
-            delivery = self._inbox.get()
-            if delivery is None:
-                return
-            delivery.started = True
-            self._report(self._run(delivery))
+        while self._run_next():
+            pass
+
+    def _run_next(self) -> bool:
+        # A function of its own, so that a thread that waits keeps no payload alive.
+        delivery = self._inbox.get()
+        if delivery is None:
+            return False
+        delivery.started = True
+        self._report(self._run(delivery))
+        return True

@@ -4,37 +4,26 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from ..broker import QueueBroker
 from ..store.connect import explain
-from ..store.transitions import CycleRequest
+from ..store.transitions import CycleReply, CycleRequest
 from .executor import Ended
 from .lane import NEVER_S, Lane
+from .outage import Outage
 from .waiter import Waiter, Woken
 
 logger = logging.getLogger("flask_queue.worker")
 
-#: First and longest wait while Redis is away.
-MIN_BACKOFF_S, MAX_BACKOFF_S = 0.1, 1.0
 #: How often a burst looks whether other workers are done.
 BURST_LOOK_S = 0.25
 
 Message = Ended | Woken | Callable[[], None]
-
-
-@dataclass(slots=True)
-class Outage:
-    """Redis is away since then; tried again at `retry_at_s`, later each time."""
-
-    since_s: float
-    backoff_s: float = MIN_BACKOFF_S
-    retry_at_s: float = 0.0
 
 
 class Pump:
@@ -71,14 +60,15 @@ class Pump:
         self._is_burst = is_burst
         self._burst_look_s = 0.0
         self._outage: Outage | None = None
-        self._no_reaping_until_s = 0.0
+        #: No worker is taken for dead before.
+        self._reaping_from_s = 0.0
         self._stop_at_s = NEVER_S
 
     def run(self) -> None:
         """Pump until stopped, or until a burst is over. Never raises for Redis being away."""
         try:
             self._waiter.start()
-            self._spare_the_living()
+            self._guarded(self._look_at_uptime)
             while not self._is_done():
                 self._receive()
                 if self._outage is None or time.monotonic() >= self._outage.retry_at_s:
@@ -97,10 +87,10 @@ class Pump:
         """Serve one more queue."""
         self.lanes[lane.queue] = lane
 
-    def stop(self, grace_s: float) -> None:
-        """Claim nothing more, give back what has not started, and end when all is settled, or after `grace_s`."""
+    def stop(self, give_up_at_s: float) -> None:
+        """Claim nothing more, give back what has not started, and end when all is settled, or then (monotonic)."""
         self.is_accepting = False
-        self._stop_at_s = time.monotonic() + grace_s
+        self._stop_at_s = give_up_at_s
         for lane in self.lanes.values():
             lane.give_back()
 
@@ -116,20 +106,30 @@ class Pump:
         for lane in self.lanes.values():
             lane.is_hungry = True
 
+    def _is_clear(self) -> bool:
+        return all(lane.is_clear for lane in self.lanes.values())
+
     def _is_done(self) -> bool:
-        if all(lane.is_clear for lane in self.lanes.values()):
+        if self._is_clear():
             return self._stop_at_s < NEVER_S or (self._is_burst and self._burst_is_over())
         if time.monotonic() < self._stop_at_s:
             return False
+        self._give_up()
+        return True
+
+    def _give_up(self) -> None:
+        """Return what still runs. An end that was reported meanwhile is better."""
+        self._receive()
         for lane in self.lanes.values():
             lane.give_up()
         self._guarded(self._work)
-        return True
+        while self._outage is None and any(lane.is_sending for lane in self.lanes.values()):
+            self._guarded(self._work)
 
     def _receive(self) -> None:
-        """Take in what has happened; waits for it until something is to be done anyway."""
+        """Take in what has happened; where nothing has, wait until it does, or until something is to be done anyway."""
         try:
-            message: Message = self.inbox.get(timeout=self._patience_s())
+            message: Message = self.inbox.get(timeout=self._patience_s() if self.inbox.empty() else 0.0)
             while True:
                 self._handle(message)
                 message = self.inbox.get_nowait()
@@ -138,15 +138,18 @@ class Pump:
 
     def _patience_s(self) -> float:
         now_s = time.monotonic()
+        return max(0.0, min(self._next_look_s(), self._stop_at_s, now_s + 60) - now_s)
+
+    def _next_look_s(self) -> float:
         if self._outage is not None:
-            look_s = self._outage.retry_at_s
-        elif self._news():
-            return 0.0
-        else:
-            look_s = min((lane.next_look_s() for lane in self.lanes.values()), default=NEVER_S)
-        if self._is_burst:
-            look_s = min(look_s, self._burst_look_s)
-        return max(0.0, min(look_s, self._stop_at_s, now_s + 60) - now_s)
+            return self._outage.retry_at_s
+        look_s = NEVER_S
+        if self._is_burst and self._is_clear():
+            # Its end is looked for once nothing of it is in this worker's hands.
+            look_s = self._burst_look_s
+        for lane in self.lanes.values():
+            look_s = min(look_s, lane.next_look_s(accepting=self.is_accepting, reaping_from_s=self._reaping_from_s))
+        return look_s
 
     def _handle(self, message: Message) -> None:
         match message:
@@ -171,67 +174,66 @@ class Pump:
         """Everything that is to be done now, in as few round trips as can be."""
         for lane in self.lanes.values():
             lane.return_overdue()
-        news = self._news()
-        if news:
-            self._exchange([(lane, lane.request(accepting=self.is_accepting)) for lane in news])
-            self._came_back()
+        now_s = time.monotonic()
+        lanes = [lane for lane in self.lanes.values() if lane.next_cycle_s(accepting=self.is_accepting) <= now_s]
+        if lanes:
+            self._exchange(lanes)
+        self._came_back()
         self._reap()
         if self.is_accepting:
             self._waiter.listen([lane.queue for lane in self.lanes.values() if lane.is_listening], self._client)
 
-    def _news(self) -> list[Lane]:
-        return [lane for lane in self.lanes.values() if lane.has_news(accepting=self.is_accepting)]
-
-    def _exchange(self, requests: list[tuple[Lane, CycleRequest]]) -> None:
-        cycles = [request for _, request in requests]
-        replies = self._transitions.cycle(self._client, self._worker, self._broker.retention, cycles)
-        failure: RedisError | None = None
-        for (lane, request), reply in zip(requests, replies, strict=True):
+    def _exchange(self, lanes: list[Lane]) -> None:
+        """One cycle of each of these lanes."""
+        requests = [lane.request(accepting=self.is_accepting) for lane in lanes]
+        unheard = []
+        for lane, request, reply in zip(lanes, requests, self._cycle(lanes, requests), strict=True):
             if isinstance(reply, RedisError):
-                failure = reply
+                lane.refused(reply)
                 continue
             lane.apply(request, reply)
-            self._log_late(lane, reply.late)
-            if reply.held > len(lane.held_ids):
-                self._recover_claims(lane)
-        if failure is not None:
-            raise failure
+            if lane.was_silent:
+                self._spare_the_living()
+            if not lane.knows_of(reply.held):
+                unheard.append(lane)
+        for lane in unheard:
+            self._for(lane, self._recover_claims)
+
+    def _cycle(self, lanes: list[Lane], requests: list[CycleRequest]) -> list[CycleReply | RedisError]:
+        try:
+            return self._transitions.cycle(self._client, self._worker, self._broker.retention, requests)
+        except RedisError:
+            for lane, request in zip(lanes, requests, strict=True):
+                lane.lost_reply(request)
+            raise
+
+    def _for(self, lane: Lane, work: Callable[[Lane], None]) -> None:
+        """What Redis refuses to do for one queue keeps no other from its work."""
+        try:
+            work(lane)
+        except ResponseError as error:
+            lane.refused(error)
 
     def _recover_claims(self, lane: Lane) -> None:
         """Take what a claim gave whose reply was lost: nobody else would, while this worker lives."""
         unheard = self._transitions.held(self._client, lane.queue, self._worker, lane.held_ids)
-        lane.take(unheard, idle=lane.pool.idle)
-
-    def _log_late(self, lane: Lane, late: Sequence[str]) -> None:
-        for local_id in late:
-            logger.warning(
-                "Job %s:%s ended after it had been taken from this worker: its result changed nothing.",
-                lane.queue,
-                local_id,
-            )
+        lane.take(unheard, accepting=self.is_accepting)
 
     def _reap(self) -> None:
         """Take back the jobs of workers whose lease is over."""
         now_s = time.monotonic()
+        if now_s < self._reaping_from_s:
+            return
         for lane in self.lanes.values():
-            while lane.reap_at_s <= now_s and now_s >= self._no_reaping_until_s:
-                self._reap_one(lane, now_s)
+            while lane.outage is None and lane.reap_at_s <= now_s:
+                self._for(lane, self._reap_one)
 
-    def _reap_one(self, lane: Lane, now_s: float) -> None:
+    def _reap_one(self, lane: Lane) -> None:
         config = self._broker.config
-        reaped = self._transitions.reap(
-            self._client, lane.queue, lease_ms=round(config.lease_s * 1000), max_recoveries=config.max_recoveries
+        lease_ms = round(config.lease_s * 1000)
+        lane.reaped(
+            self._transitions.reap(self._client, lane.queue, lease_ms=lease_ms, max_recoveries=config.max_recoveries)
         )
-        left_ms = reaped.next_expiry_ms - reaped.now_ms if reaped.next_expiry_ms else config.lease_s * 1000
-        lane.reap_at_s = now_s + max(0.0, left_ms / 1000)
-        if reaped.recovered or reaped.given_up:
-            lane.is_hungry = True
-            logger.warning(
-                "Queue %s: a worker died; %d of its jobs go back, %d failed as their workers died too often.",
-                lane.queue,
-                reaped.recovered,
-                len(reaped.given_up),
-            )
 
     def _burst_is_over(self) -> bool:
         """Whether nothing is ready, due, or active with any worker."""
@@ -253,32 +255,28 @@ class Pump:
             self._waiter.leave(self._client)
             self._transitions.leave(self._client, list(self.lanes), self._worker)
 
-    def _spare_the_living(self) -> None:
-        """After a restart of Redis no beat in it is worth anything for a lease: the living beat first."""
-        try:
-            uptime_s = self._client.info("server")["uptime_in_seconds"]
-        except RedisError as error:
-            self._went_away(error)
-            return
+    def _look_at_uptime(self) -> None:
+        """After a restart of Redis no beat in it is worth anything."""
+        uptime_s = self._client.info("server").get("uptime_in_seconds", 0)
         if uptime_s < self._broker.config.lease_s:
-            self._no_reaping_until_s = time.monotonic() + self._broker.config.lease_s
+            self._spare_the_living()
+
+    def _spare_the_living(self) -> None:
+        """Nobody is taken for dead until a lease has passed from now: the living beat first."""
+        self._reaping_from_s = time.monotonic() + self._broker.config.lease_s
 
     def _went_away(self, error: RedisError) -> None:
         now_s = time.monotonic()
         if self._outage is None:
-            self._outage = Outage(since_s=now_s)
+            self._outage = Outage(now_s)
             logger.error("%s Trying again until it is back.", explain(self._client, error))
-        else:
-            self._outage.backoff_s = min(MAX_BACKOFF_S, self._outage.backoff_s * 2)
-        self._outage.retry_at_s = now_s + self._outage.backoff_s
+        self._outage.failed(now_s)
         for lane in self.lanes.values():
-            lane.look_again()
+            lane.start_over()
 
     def _came_back(self) -> None:
         if self._outage is None:
             return
-        now_s = time.monotonic()
-        logger.info("Redis is back after %.1f s.", now_s - self._outage.since_s)
+        logger.info("Redis is back after %.1f s.", time.monotonic() - self._outage.since_s)
         self._outage = None
-        # The others may not have beaten yet: nobody is dead until a lease has passed with Redis here.
-        self._no_reaping_until_s = now_s + self._broker.config.lease_s
+        self._spare_the_living()

@@ -19,6 +19,8 @@ BLOCK_S = 5
 _POKE_EXPIRY_S = 60
 #: A poke ends the wait at once; where Redis is away there is nothing to wait for.
 _LAST_WORDS_S = 1.0
+#: Until the next wait after one that failed.
+ERROR_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Waiter:
         self._worker = worker
         self._report = report
         self._requests: SimpleQueue[tuple[str, ...] | None] = SimpleQueue()
+        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fq-waiter", daemon=True)
         #: What the thread waits for, as far as the pump knows; empty when it waits for nothing.
         self._listening: frozenset[str] = frozenset()
@@ -57,6 +60,7 @@ class Waiter:
 
     def stop(self) -> None:
         """End the thread once it returns from its block; not waited for, as that may take the whole block."""
+        self._stopped.set()
         self._requests.put(None)
 
     def leave(self, client: Redis) -> None:
@@ -85,19 +89,24 @@ class Waiter:
     def _poke(self, client: Redis) -> None:
         if self._is_poked:
             return
-        self._is_poked = True
         key = self._poke_key(min(self._listening))
         with client.pipeline(transaction=False) as pipeline:
             pipeline.zadd(key, {"1": 0})
             pipeline.expire(key, _POKE_EXPIRY_S)
             pipeline.execute()
+        self._is_poked = True
 
     def _poke_key(self, queue: str) -> str:
         return self._transitions.keys(queue)[f"poke:{self._worker}"]
 
     def _run(self) -> None:
         while (queues := self._requests.get()) is not None:
-            self._report(self._wait(queues))
+            woken = self._wait(queues)
+            self._report(woken)
+            if woken.error is not None:
+                # The pump may be able to work all the same, and ask for the next wait at once.
+                self._stopped.wait(ERROR_PAUSE_S)
+        self._client.close()
 
     def _wait(self, queues: tuple[str, ...]) -> Woken:
         markers = {self._transitions.keys(queue)["wake"]: queue for queue in queues}

@@ -28,6 +28,8 @@ MAX_BEAT_S = 5.0
 BEATS_PER_LEASE = 3
 #: Before the shutdown time is over, running jobs are interrupted this much earlier, so that they can be given back.
 INTERRUPT_BEFORE_S = 3.0
+#: And again after this, as a run may have been about to begin.
+INTERRUPT_AGAIN_S = 0.2
 #: What is left for the last round trip, and for the process to end.
 RESERVE_S = 1.0
 
@@ -60,12 +62,14 @@ class Worker:
             is_burst=is_burst,
         )
         self._thread = threading.Thread(target=self._pump.run, name="fq-pump", daemon=True)
+        self._watcher = _QueueWatcher(self)
+        self._is_stopped = False
 
     def start(self) -> None:
         """Start claiming and running jobs."""
         self.broker.emit_before("worker_boot", self)
         self._guards.start()
-        self.broker.add_middleware(_QueueWatcher(self))
+        self.broker.add_middleware(self._watcher)
         self.broker.emit_after("worker_boot", self)
         self._thread.start()
         threads = ", ".join(f"{lane.queue}: {lane.pool.threads}" for lane in self._pump.lanes.values())
@@ -78,24 +82,14 @@ class Worker:
             timeout_s: for all of it, QUEUE_SHUTDOWN_TIMEOUT_S by default. 3 s before its end, or halfway where that is
                 sooner, running jobs are interrupted and go back to their queues.
 
-        Returns: whether every job thread has ended.
+        Returns: whether every thread has ended.
         """
         limit_s = self.broker.config.shutdown_timeout_s if timeout_s is None else timeout_s
-        started_s = time.monotonic()
-        self.broker.emit_before("worker_shutdown", self)
-        grace_s = max(limit_s - INTERRUPT_BEFORE_S, limit_s / 2)
-        self._pump.inbox.put(lambda: self._pump.stop(max(grace_s, limit_s - RESERVE_S)))
-        self._thread.join(grace_s)
-        if self._thread.is_alive():
-            self._guards.interrupt_all(Interrupted)
-            self._thread.join(max(0.0, started_s + limit_s - time.monotonic()))
-        lanes = list(self._pump.lanes.values())
-        have_ended = not self._thread.is_alive() and all(lane.pool.join(0.1) for lane in lanes)
-        self._guards.stop()
-        self.broker.emit_after("worker_shutdown", self)
-        self._client.close()
-        logger.info("Worker %s has stopped.", self.id)
-        return have_ended
+        until_s = time.monotonic() + limit_s
+        if not self._is_stopped:
+            self._is_stopped = True
+            self._stop(until_s, limit_s)
+        return self._have_ended(until_s)
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait for a burst to end; whether it has."""
@@ -117,7 +111,7 @@ class Worker:
 
     def serve(self, queue: str) -> None:
         """Start a pool for a queue, unless it is none of this worker's or has one."""
-        if queue in self._pump.lanes or (self._queues is not None and queue not in self._queues):
+        if self._is_stopped or queue in self._pump.lanes or (self._queues is not None and queue not in self._queues):
             return
         declared = self.broker.queues[queue]
         threads = declared.concurrency if self._queues is None else self._queues[queue]
@@ -131,6 +125,28 @@ class Worker:
             self._pump.inbox.put(lambda: self._pump.add_lane(lane))
         else:
             self._pump.add_lane(lane)
+
+    def _stop(self, until_s: float, limit_s: float) -> None:
+        self.broker.emit_before("worker_shutdown", self)
+        give_up_at_s = until_s - min(RESERVE_S, limit_s / 4)
+        self._pump.inbox.put(lambda: self._pump.stop(give_up_at_s))
+        self._join_pump(until_s - min(INTERRUPT_BEFORE_S, limit_s / 2))
+        while self._thread.is_alive() and time.monotonic() < until_s:
+            self._guards.interrupt_all(Interrupted)
+            self._join_pump(min(until_s, time.monotonic() + INTERRUPT_AGAIN_S))
+        if self._have_ended(until_s):
+            self._client.close()
+        self._guards.stop()
+        self.broker.emit_after("worker_shutdown", self)
+        self.broker.middleware.remove(self._watcher)
+        logger.info("Worker %s has stopped.", self.id)
+
+    def _join_pump(self, until_s: float) -> None:
+        self._thread.join(max(0.0, until_s - time.monotonic()))
+
+    def _have_ended(self, until_s: float) -> bool:
+        lanes = list(self._pump.lanes.values())
+        return not self._thread.is_alive() and all(lane.pool.join(until_s) for lane in lanes)
 
     def _on_pump(self, action: Callable[[], None]) -> None:
         done = threading.Event()

@@ -129,6 +129,22 @@ def test_a_stopped_worker_that_goes_on_changes_nothing_any_more(fleet: Fleet) ->
     fleet.check()
 
 
+def test_workers_that_were_all_suspended_do_not_bury_each_other(fleet: Fleet) -> None:
+    """A machine that slept for longer than the lease: whoever wakes first was silent itself, and gives others time."""
+    Journaled.dispatch_many([{"number": number, "seconds": 5} for number in range(8)])
+    workers = [fleet.start(), fleet.start()]
+    wait_until(lambda: len(fleet.journal("start")) == 8, 20)
+    for worker in workers:
+        worker.send_signal(signal.SIGSTOP)
+    time.sleep(LEASE_S + 0.5)
+    workers[0].send_signal(signal.SIGCONT)
+    time.sleep(0.3)
+    workers[1].send_signal(signal.SIGCONT)
+    wait_until(lambda: fleet.count("completed") == 8, 15)
+    assert set(fleet.journal("start").values()) == {1}
+    fleet.check()
+
+
 def test_a_busy_worker_passes_a_wake_marker_on(fleet: Fleet) -> None:
     """A job that comes while the worker that hears of it has no idle thread is taken by another, at once."""
     fleet.start("--concurrency", "default=1")

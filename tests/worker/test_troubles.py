@@ -1,0 +1,197 @@
+"""What goes wrong at Redis, and what a worker makes of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+import redis
+
+from flask_queue import Job, JobState, Queue
+from flask_queue.store.transitions import CycleReply, CycleRequest, Retention
+from tests.store.checks import check_queue
+from tests.support import wait_until
+from tests.worker.conftest import Bench, MakeBench
+
+ran: list[int] = []
+gate = threading.Event()
+started = threading.Event()
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    ran.clear()
+    gate.clear()
+    started.clear()
+    yield
+    gate.set()
+
+
+class Notes(Job):
+    def handle(self, number: int = 0) -> None:
+        ran.append(number)
+
+
+class Emails(Notes):
+    queue_name = "emails"
+
+
+class Waits(Job):
+    def handle(self) -> None:
+        started.set()
+        gate.wait(20)
+
+
+def check(bench: Bench) -> None:
+    check_queue(bench.broker.store.client, bench.broker.store.transitions.keys("default"))
+
+
+def lose_reply(bench: Bench, when: Callable[[CycleRequest, CycleReply], bool]) -> threading.Event:
+    """The first reply of a cycle for which `when` holds is lost on its way; returns what tells of it."""
+    transitions, lost = bench.broker.store.transitions, threading.Event()
+    cycle = transitions.cycle
+
+    def deaf(
+        client: redis.Redis, worker: str, retention: Retention, requests: Sequence[CycleRequest]
+    ) -> list[CycleReply | redis.RedisError]:
+        replies = cycle(client, worker, retention, requests)
+        for request, reply in zip(requests, replies, strict=True):
+            if not lost.is_set() and isinstance(reply, CycleReply) and when(request, reply):
+                lost.set()
+                raise redis.ConnectionError("the reply was lost")
+        return replies
+
+    transitions.cycle = deaf  # type: ignore[method-assign]
+    return lost
+
+
+def has_claimed(request: CycleRequest, reply: CycleReply) -> bool:
+    return bool(reply.claimed)
+
+
+def has_settled(request: CycleRequest, reply: CycleReply) -> bool:
+    return bool(request.settlements)
+
+
+def test_a_queue_whose_scripts_fail_holds_no_other_up(
+    make_bench: MakeBench, redis_client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others run as ever; it says so once, and goes on when it can."""
+    bench = make_bench(Notes, Emails, queues=[Queue("default"), Queue("emails")])
+    waiting = bench.broker.store.transitions.keys("emails")["waiting"]
+    redis_client.set(waiting, "no list")
+    records = Notes.dispatch_many([{"number": number} for number in range(2000)])
+    with bench.working():
+        wait_until(lambda: len(ran) == len(records), 10)
+        bench.finished(Notes.dispatch().id, timeout=0.5)
+        redis_client.delete(waiting)
+        bench.finished(Emails.dispatch().id)
+    assert sum("Queue emails: Redis refuses" in entry.message for entry in caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [b"", b"Notes", b"Notes\n{}\n5", b"Notes\n{}\n[1,2,3]", b"Notes\n{", b"\xff\n{}", b"Notes\n" + b"[" * 100_000],
+    ids=lambda message: repr(message[:16]),
+)
+def test_a_damaged_message_fails_and_stops_nobody(
+    make_bench: MakeBench, redis_client: redis.Redis, message: bytes
+) -> None:
+    """Whatever stands in Redis in a message's place."""
+    bench = make_bench(Notes)
+    Notes.options(job_id="damaged").dispatch(1)
+    redis_client.hset(bench.broker.store.transitions.keys("default")["jobs"], "damaged", message)
+    with bench.working():
+        wait_until(lambda: bench.queue.counts()["default"]["failed"] == 1)
+        assert bench.finished(Notes.dispatch(2).id).state == "completed"
+
+
+def test_what_was_taken_ahead_keeps_its_place(make_bench: MakeBench) -> None:
+    """Jobs that a thread had in front of it go back in their order."""
+    bench = make_bench(Notes, Waits)
+    Notes.dispatch_many([{"number": -1}] * 200)
+    Waits.dispatch()
+    Notes.dispatch_many([{"number": number} for number in range(50)])
+    with bench.working({"default": 1}):
+        wait_until(lambda: bench.queue.counts()["default"]["active"] == 1 and started.is_set())
+        gate.set()
+        wait_until(lambda: len(ran) == 250)
+    assert ran[200:] == list(range(50))
+
+
+def test_a_claim_whose_reply_was_lost_is_run_once(make_bench: MakeBench) -> None:
+    """The jobs are in this worker's hands without its knowledge, and nobody else would take them."""
+    bench = make_bench(Notes)
+    lost = lose_reply(bench, has_claimed)
+    records = Notes.dispatch_many([{"number": number} for number in range(20)])
+    with bench.working():
+        wait_until(lambda: bench.queue.counts()["default"]["completed"] == len(records))
+    assert lost.is_set()
+    assert sorted(ran) == list(range(20))
+    assert {bench.queue.get(record.id).attempts for record in records} == {1}
+    check(bench)
+
+
+def test_a_claim_whose_reply_was_lost_goes_back_at_a_stop(make_bench: MakeBench) -> None:
+    """A worker that stops begins nothing any more."""
+    bench = make_bench(Notes, Waits)
+    Waits.dispatch()
+    with bench.working({"default": 3}) as worker:
+        assert started.wait(5)
+        lost = lose_reply(bench, has_claimed)
+        records = Notes.dispatch_many([{"number": number} for number in range(20)])
+        assert lost.wait(5)
+        threading.Timer(0.5, gate.set).start()
+        assert worker.stop()
+    assert ran == []
+    found = bench.queue.jobs(state=JobState.WAITING).records
+    assert {record.id for record in found} == {record.id for record in records}
+    assert {record.attempts for record in found} == {0}
+    check(bench)
+
+
+def test_an_end_whose_reply_was_lost_is_not_said_to_be_late(
+    make_bench: MakeBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is sent again, and refused as it was settled the first time: no harm, and no warning."""
+    bench = make_bench(Notes)
+    lost = lose_reply(bench, has_settled)
+    with bench.working():
+        record = bench.finished(Notes.dispatch().id)
+        assert lost.wait(5)
+    assert (record.state, record.attempts) == ("completed", 1)
+    assert "taken from this worker" not in caplog.text
+    check(bench)
+
+
+def test_a_recovered_claim_does_not_wait_behind_a_long_job(make_bench: MakeBench) -> None:
+    """More jobs than threads: those without one go back within moments, for a worker that has some."""
+    bench = make_bench(Waits)
+    lost = lose_reply(bench, has_claimed)
+    Waits.dispatch_many([{}] * 4)
+    with bench.working({"default": 2}):
+        assert lost.wait(5)
+        wait_until(lambda: (counts := bench.queue.counts()["default"])["active"] == 2 == counts["waiting"])
+        gate.set()
+        wait_until(lambda: bench.queue.counts()["default"]["completed"] == 4)
+
+
+def test_a_connection_that_breaks_at_every_wait_is_no_reason_to_hurry(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where only the waiting connection fails, jobs still run, and the log gets a line a second, not thousands."""
+    bench = make_bench(Notes)
+
+    def broken(*args: Any, **options: Any) -> None:
+        raise redis.ConnectionError("max number of clients reached")
+
+    monkeypatch.setattr(redis.Redis, "bzpopmin", broken)
+    with caplog.at_level(logging.INFO), bench.working():
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            assert bench.finished(Notes.dispatch().id, timeout=8).state == "completed"
+    assert sum("not available" in entry.message for entry in caplog.records) <= 4
