@@ -28,16 +28,17 @@ current_delivery: ContextVar[Delivery | None] = ContextVar("flask_queue_delivery
 class Delivery(MessageProxy):
     """A claimed job, as Dramatiq's middleware sees it, with what its run has come to so far.
 
-    Lives from claim to settle; used by one thread at a time.
+    Lives from claim to settle; used by one thread at a time. `claimed_ms`: when the worker took it, Unix ms of Redis.
     """
 
-    def __init__(self, broker: QueueBroker, message: Message[Any], state: StateRecord, worker: str) -> None:
+    def __init__(
+        self, broker: QueueBroker, message: Message[Any], state: StateRecord, worker: str, *, claimed_ms: int = 0
+    ) -> None:
         super().__init__(message)
         self.broker = broker
         self.state = state
         self.worker = worker
-        #: When the worker took it (Unix ms by Redis's clock).
-        self.claimed_ms = state.started_ms
+        self.claimed_ms = claimed_ms
         #: What the run decided, if a middleware did; else it follows from result or exception.
         self.outcome: Outcome | None = None
         #: What went wrong in the run, as it is kept.
