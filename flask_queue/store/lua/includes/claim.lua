@@ -71,8 +71,8 @@ local function claim(want, idle, now)
         local record = write_state(job)
         held_ids[#held_ids + 1] = ids[n]
         states[#states + 1], states[#states + 2] = ids[n], record
-        local last = #claimed
-        claimed[last + 1], claimed[last + 2], claimed[last + 3] = ids[n], record, messages[n]
+        local size = #claimed
+        claimed[size + 1], claimed[size + 2], claimed[size + 3] = ids[n], record, messages[n]
       end
     end
   end
