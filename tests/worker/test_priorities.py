@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import threading
+from datetime import UTC, datetime
 
 import pytest
 
-from flask_queue import Job, JobState, Retry
+from flask_queue import Job, Retry
 from tests.support import wait_until
 from tests.worker.conftest import MakeBench
 
@@ -96,8 +97,8 @@ def test_a_delayed_job_goes_to_its_level_when_it_is_due(make_bench: MakeBench) -
     Notes.dispatch_many([{"what": number} for number in range(5)])
     with bench.working({"default": 1}):
         wait_until(lambda: bench.queue.counts()["default"]["active"] == 1)
-        job_id = Notes.options(priority=1, delay_s=0.05).dispatch("due").id
-        bench.reaches(job_id, JobState.WAITING)
+        due_at = Notes.options(priority=1, delay_s=0.05).dispatch("due").scheduled_at
+        wait_until(lambda: due_at is not None and datetime.now(UTC) > due_at)
         gate.set()
         wait_until(lambda: len(ran) == 6)
     assert ran == ["due", *range(5)]
