@@ -16,7 +16,7 @@ from .connect import translate_errors
 #: Entries kept, about: Redis drops whole blocks.
 KEPT = 10_000
 
-_CURSOR = re.compile(r"\d{1,20}-\d{1,20}")
+_CURSOR = re.compile(r"\d{1,18}-\d{1,18}", re.ASCII)
 
 
 class Audit:

@@ -45,10 +45,16 @@ class Driver:
         self.keys = self.transitions.keys(self.queue)
 
     def add(
-        self, *local_ids: str, due: str = "", priority: int = 0, nonce: str = "-", message: bytes = MESSAGE
+        self,
+        *local_ids: str,
+        due: str = "",
+        priority: int = 0,
+        nonce: str = "-",
+        message: bytes = MESSAGE,
+        lock: str = "",
     ) -> dict[int, RawJob]:
         """Store jobs in one call; return those that existed, by position."""
-        entries = [NewEntry(local_id, message, due, priority, nonce) for local_id in local_ids]
+        entries = [NewEntry(local_id, message, due, priority, nonce, lock) for local_id in local_ids]
         return self.transitions.enqueue(self.client, self.queue, entries)[1]
 
     def cycle(

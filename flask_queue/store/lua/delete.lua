@@ -1,6 +1,6 @@
 -- An operator's delete: every trace of jobs goes, except that an id its caller chose stays remembered for an hour.
 -- KEYS: jobs state waiting prioritized delayed completed failed cancelled attempts progress meta unique unique_of
--- ARGV: tag, the state letters that may go (any but a), until (Unix ms: only jobs that finished, or unfinished ones that were
+-- ARGV: tag, the state letters that may go (a never does), until (Unix ms: only jobs that finished, or unfinished ones that were
 --       created, by then; '' for any), then ids, at most 256
 -- Returns: for each id '+' deleted, '' unknown, else its state letter, and it is unchanged
 -- If the caller dies: all or nothing of a call is done. Sent again, the job is unknown.
@@ -27,7 +27,7 @@ end
 
 local function may_go(job)
   local moment = FINISHED[job.state] and job.finished or job.created
-  return string.find(states, job.state, 1, true) and tonumber(moment) <= latest
+  return job.state ~= 'a' and string.find(states, job.state, 1, true) and tonumber(moment) <= latest
 end
 
 local reply, gone = {}, {}
