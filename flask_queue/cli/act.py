@@ -13,7 +13,8 @@ from ..dispatch import dispatch as send
 from ..errors import QueueError, QueueUnavailable
 from ..job import Job
 from ..options import make_options
-from .group import explain, queue_cli
+from .each import change_each, confirm, tell_count
+from .group import queue_cli
 from .reach import operations, reachable_broker, words
 from .read import as_json_option
 from .records import as_data, hide_secrets, to_json
@@ -27,7 +28,7 @@ from .text import one_line, show
 @as_json_option
 def dispatch(name: str, payload: str, delay_s: float | None, as_json: bool) -> None:
     """Send a job with the payload JSON, an object with the arguments by name; - reads it from standard input."""
-    arguments = _read_payload(payload)
+    arguments = read_payload(payload)
     try:
         options = make_options(delay_s=delay_s)
     except ValueError as error:
@@ -45,46 +46,39 @@ def dispatch(name: str, payload: str, delay_s: float | None, as_json: bool) -> N
 @click.option("--all", "is_all", is_flag=True, help="All failed jobs.")
 @click.option("--queue", help="With --all: only jobs of this queue.")
 @click.option("--name", help="With --all: only jobs of this name.")
+@click.option("--error", help="With --all: only jobs with this error, as ValueError or 'ValueError: no such user'.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def retry(job_ids: tuple[str, ...], is_all: bool, queue: str | None, name: str | None, yes: bool) -> None:
+@as_json_option
+def retry(
+    job_ids: tuple[str, ...],
+    is_all: bool,
+    queue: str | None,
+    name: str | None,
+    error: str | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
     """Put failed or cancelled jobs back to waiting, with all their attempts."""
     if bool(job_ids) == is_all:
         raise click.UsageError("Name jobs by their ids, or give --all.")
-    if not is_all and (queue or name):
-        raise click.UsageError("--queue and --name go with --all.")
-    if is_all:
-        _retry_all(queue, name, yes)
-    else:
-        _retry_each(job_ids)
-
-
-def _retry_all(queue: str | None, name: str | None, yes: bool) -> None:
+    if not is_all and (queue or name or error):
+        raise click.UsageError("--queue, --name and --error go with --all.")
     jobs = operations()
-    if not yes and sys.stdin.isatty():
-        which = " ".join(["all failed", *([name] if name else []), "jobs", *([f"of {queue}"] if queue else [])])
-        click.confirm(f"Retry {one_line(which)}?", abort=True)
-    count = jobs.retry_all(queue, name)
-    show(f"{count} {'job' if count == 1 else 'jobs'} retried")
+    if not is_all:
+        change_each(job_ids, jobs.retry, as_json=as_json)
+        return
+    parts = ["all failed", name, "jobs", queue and f"of {queue}", error and f"with {error}"]
+    confirm(f"Retry {' '.join(part for part in parts if part)}?", is_sure=yes)
+    count = jobs.retry_all(queue, name, error)
+    show(to_json({"retried": count}) if as_json else tell_count(count, "retried"))
 
 
-def _retry_each(job_ids: tuple[str, ...]) -> None:
-    """Retry those that can be; the others are told one by one, and make the command fail."""
-    jobs, has_failed = operations(), False
-    for job_id in job_ids:
-        try:
-            record = jobs.retry(job_id)
-        except QueueUnavailable:
-            raise
-        except QueueError as error:
-            has_failed = True
-            click.echo(f"Error: {explain(error)}", err=True)
-        else:
-            show(f"{record.id} {record.state}")
-    if has_failed:
-        sys.exit(1)
+def read_payload(text: str) -> dict[str, Any]:
+    """Arguments by name, from JSON; - stands for standard input.
 
-
-def _read_payload(text: str) -> dict[str, Any]:
+    Raises:
+        click.BadParameter: it is no JSON object.
+    """
     source = sys.stdin.read() if text == "-" else text
     try:
         payload = json.loads(source)

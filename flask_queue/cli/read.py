@@ -8,7 +8,7 @@ from ..record import JobState
 from .group import queue_cli
 from .reach import monitor, words
 from .records import as_data, hide_secrets, listing, page, to_json
-from .text import printable, show, table
+from .text import one_line, printable, show, table
 
 STATES = [state.value for state in JobState]
 #: Records are read into memory before the first is shown.
@@ -20,13 +20,16 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSO
 @queue_cli.command()
 @as_json_option
 def status(as_json: bool) -> None:
-    """Show how many jobs each queue has in each state."""
-    counts = monitor().counts()
+    """Show how many jobs each queue has in each state, and which queues are paused."""
+    jobs = monitor()
+    counts = jobs.counts()
     if as_json:
         show(to_json(counts))
         return
     rows: list[list[str | int]] = [[queue, *map(states.__getitem__, STATES)] for queue, states in counts.items()]
     show(table(["QUEUE", *map(str.upper, STATES)], rows))
+    for queue, reason in jobs.paused().items():
+        show(one_line(f"{queue} is paused{f': {reason}' if reason else ''}"))
 
 
 @queue_cli.command()

@@ -134,7 +134,7 @@ def test_retry_all_takes_failed_jobs_that_match(invoke: Invoke, failed: list[Job
     [
         ([], "Name jobs by their ids, or give --all."),
         (["--all", "x"], "Name jobs by their ids, or give --all."),
-        (["x", "--queue", "default"], "--queue and --name go with --all."),
+        (["x", "--queue", "default"], "--queue, --name and --error go with --all."),
         (["--all", "--queue", "nope"], "No queue 'nope' is configured"),
     ],
 )

@@ -1,0 +1,59 @@
+"""Commands that change jobs one by one, as their ids are given."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+
+import click
+
+from ..errors import QueueError, QueueUnavailable
+from ..record import JobRecord
+from .group import explain
+from .reach import words
+from .records import as_data, hide_secrets, to_json
+from .text import one_line, show
+
+
+def id_and_state(record: JobRecord) -> str:
+    """What is told of a changed job."""
+    return one_line(f"{record.id} {record.state}")
+
+
+def change_each(
+    job_ids: Iterable[str],
+    change: Callable[[str], JobRecord | None],
+    *,
+    as_json: bool = False,
+    tell: Callable[[JobRecord], str] = id_and_state,
+) -> None:
+    """Change the jobs that can be, and tell of each; of the others errors tell, and they make the command fail."""
+    changed, has_failed = [], False
+    for job_id in job_ids:
+        try:
+            record = change(job_id)
+        except QueueUnavailable:
+            raise
+        except QueueError as error:
+            has_failed = True
+            click.echo(f"Error: {explain(error)}", err=True)
+            continue
+        if as_json and record:
+            changed.append(as_data(hide_secrets(record, words())))
+        elif not as_json:
+            show(tell(record) if record else one_line(f"{job_id} deleted"))
+    if as_json:
+        show(to_json(changed))
+    if has_failed:
+        sys.exit(1)
+
+
+def confirm(question: str, *, is_sure: bool) -> None:
+    """Ask whether to go on, on a terminal only; no ends the command."""
+    if not is_sure and sys.stdin.isatty():
+        click.confirm(one_line(question), abort=True)
+
+
+def tell_count(count: int, what: str) -> str:
+    """A number of jobs."""
+    return f"{count} {'job' if count == 1 else 'jobs'} {what}"

@@ -1,0 +1,55 @@
+"""Commands that change whole queues: clean, pause, resume."""
+
+from __future__ import annotations
+
+import click
+
+from ..record import JobState
+from .durations import read_duration
+from .each import confirm, tell_count
+from .group import queue_cli
+from .reach import operations
+from .read import as_json_option
+from .records import to_json
+from .text import one_line, show
+
+#: Active jobs belong to their workers.
+CLEANABLE = [state.value for state in JobState if state is not JobState.ACTIVE]
+
+
+@queue_cli.command()
+@click.argument("queue")
+@click.option("--state", type=click.Choice(CLEANABLE), required=True, help="The state of the jobs.")
+@click.option(
+    "--older-than",
+    "older_than_s",
+    metavar="DURATION",
+    callback=read_duration,
+    help="Only jobs that finished, or are unfinished and were made, so long ago: 90 (s), 15m, 2h, 3d.",
+)
+@click.option("--limit", type=click.IntRange(1), help="How many at most.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json_option
+def clean(queue: str, state: str, older_than_s: float | None, limit: int | None, yes: bool, as_json: bool) -> None:
+    """Delete the jobs of QUEUE that are in a state."""
+    jobs = operations()
+    confirm(f"Delete {f'up to {limit}' if limit else 'all'} {state} jobs of {queue}?", is_sure=yes)
+    count = jobs.clean(queue, state=state, older_than_s=older_than_s or 0, limit=limit)
+    show(to_json({"deleted": count}) if as_json else tell_count(count, "deleted"))
+
+
+@queue_cli.command()
+@click.argument("queue")
+@click.option("--reason", default="", help="Why, for whoever looks at it.")
+def pause(queue: str, reason: str) -> None:
+    """Let no worker take jobs of QUEUE; those that run finish."""
+    operations().pause(queue, reason)
+    show(one_line(f"{queue} is paused{f': {reason}' if reason else ''}"))
+
+
+@queue_cli.command()
+@click.argument("queue")
+def resume(queue: str) -> None:
+    """Let workers take the jobs of QUEUE again."""
+    operations().resume(queue)
+    show(f"{queue} is not paused")
