@@ -49,11 +49,21 @@ class Delivery(MessageProxy):
         self.is_ending = False
         #: Something that must be stored before the job may settle could not be.
         self.follow_up_lost = False
+        #: An operator asked the job to stop.
         self.cancelled = False
+        #: The job has seen that.
+        self.has_seen_cancel = False
+        #: Interrupts `handle` after a grace of its own; set while it runs.
+        self.interrupt: Callable[[], None] = _nothing
         #: Keeps time-outs and interrupts away from a part of `handle` that must not be cut in two, as an exchange with
         #: Redis: a connection that is left in the middle is lost to its pool, or brings a reply to the wrong question.
         self.masked: Callable[[], AbstractContextManager[None]] = nullcontext
         self._follow_ups = 0
+
+    def ask_to_stop(self) -> None:
+        """Tell the run that an operator has cancelled the job."""
+        self.cancelled = True
+        self.interrupt()
 
     @property
     def local_id(self) -> str:
@@ -96,6 +106,10 @@ class Delivery(MessageProxy):
         target = self._message.options.get("pipe_target")
         callbacks = self._message.options.get("group_completion_callbacks") or ()
         return {made["message_id"] for made in (target, *callbacks) if made}
+
+
+def _nothing() -> None:
+    """There is no handler to interrupt."""
 
 
 def uninterrupted() -> AbstractContextManager[None]:

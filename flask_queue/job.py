@@ -228,7 +228,10 @@ class Job:
     @property
     def cancelled(self) -> bool:
         """Whether an operator has asked the job to stop."""
-        return self._run is not None and self._run.cancelled
+        if self._run is None or not self._run.cancelled:
+            return False
+        self._run.has_seen_cancel = True
+        return True
 
     def progress(self, done: float, total: float = 100) -> None:
         """Say how far the job is. Redis: one round trip.

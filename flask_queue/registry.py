@@ -49,6 +49,7 @@ class JobActor(BoundActor[Any, Any]):
         self.signature = signature_of(job_class)
         self.max_age_s = job_class.max_age_s
         self._config = broker.config
+        self.is_async = inspect.iscoroutinefunction(job_class.handle)  # type: ignore[attr-defined]
         limit = job_class.max_retries
         super().__init__(
             job_class.handle,  # type: ignore[attr-defined]

@@ -108,6 +108,8 @@ class CycleReply:
     #: Local ids of runs that were settled too late: somebody else has the job, or had it.
     late: Sequence[str] = ()
     claimed: Sequence[Claimed] = field(default=())
+    #: Local ids of jobs this worker holds that an operator asked to stop.
+    asked: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +252,7 @@ def _claimed(flat: Sequence[Any]) -> list[Claimed]:
 
 
 def _cycle_reply(reply: Any) -> CycleReply:
-    now, left, opens, next_due, oldest_beat, held, late, claimed = reply
+    now, left, opens, next_due, oldest_beat, held, late, claimed, asked = reply
     return CycleReply(
         now_ms=int(now),
         left=left,
@@ -260,4 +262,5 @@ def _cycle_reply(reply: Any) -> CycleReply:
         held=held,
         late=[local_id.decode() for local_id in late],
         claimed=_claimed(claimed),
+        asked=[local_id.decode() for local_id in asked],
     )

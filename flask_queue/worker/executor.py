@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeGuard
 
 from dramatiq import Actor
@@ -15,14 +16,17 @@ from dramatiq.middleware import Interrupt, MiddlewareError, SkipMessage, TimeLim
 
 from ..broker import QueueBroker
 from ..delivery import Delivery, current_delivery
-from ..errors import JobTimeout, QueueError
-from ..outcome import Completed, Failed, GivenBack, Outcome, Released, Retried
+from ..errors import JobCancelled, JobTimeout, QueueError
+from ..outcome import Cancelled, Completed, Failed, GivenBack, Outcome, Released, Retried
 from ..payload import encode_result
 from ..record import JobError
 from ..retry import describe_error
 from .interrupts import Guards
 
 logger = logging.getLogger("flask_queue.worker")
+
+#: How long a handler may go on after it was asked to stop. Coroutines are cancelled at once.
+STOP_GRACE_S = 5.0
 
 _UNKNOWN_JOB = (
     "no job named {!r} is registered with this worker's app: add its class to FlaskQueue(jobs=[…]), or start workers "
@@ -34,8 +38,15 @@ class Interrupted(Interrupt):
     """Raised in a handler that is still running when the shutdown time is over. Its job goes back, unspent."""
 
 
+class Stopped(JobCancelled, Interrupt):
+    """Raised in a handler that goes on although its job was cancelled; a `JobCancelled`, for those who clean up."""
+
+
 class RunsJob(Protocol):
     """An actor made from a Job class; the registry makes them, which this layer does not know."""
+
+    #: `handle` is a coroutine function.
+    is_async: bool
 
     def timeout_s(self, options: Mapping[str, Any]) -> float:
         """Seconds that a run of a job with these message options may take."""
@@ -86,6 +97,8 @@ class Executor:
         result: Any = None
         try:
             broker.emit_before("process_message", delivery)
+            if delivery.cancelled:
+                raise Stopped("cancelled before it ran")
             if not delivery.failed:
                 result = self._call(actor, delivery)
             delivery.is_ending = True
@@ -102,8 +115,13 @@ class Executor:
         timeout_s = self._timeout_s(actor, delivery)
         guard = self._guards.current()
         delivery.masked = guard.masked
+        grace_s = 0.0 if _runs_job(actor) and actor.is_async else STOP_GRACE_S
+        delivery.interrupt = partial(guard.interrupt_after, grace_s, Stopped)
         try:
             with guard.window(timeout_s):
+                if delivery.cancelled:
+                    # Asked a moment ago, before there was anything to interrupt.
+                    delivery.interrupt()
                 return actor(*delivery.args, **delivery.kwargs)
         except BaseException as error:
             # An interrupt that came while the window was about to be closed has left it open.
@@ -123,6 +141,8 @@ class Executor:
     def _ended(self, delivery: Delivery, result: Any) -> Outcome:
         if delivery.outcome is not None:
             return delivery.outcome
+        if delivery.has_seen_cancel:
+            return Cancelled()
         if delivery.failed:
             return Failed(JobError("Rejected", "a middleware, or the job itself, marked the message as failed"))
         text, was_cut = encode_result(delivery.actor_name, result, max_bytes=self._broker.config.max_result_bytes)
@@ -142,10 +162,13 @@ class Executor:
         if is_interrupted:
             # Said before the hooks: neither a retry nor a callback follows from a run that is to be repeated.
             delivery.outcome = GivenBack()
+        elif delivery.cancelled:
+            delivery.outcome = Cancelled()
+        decided = delivery.outcome
         delivery.stuff_exception(error)
         delivery.is_ending = True
         self._broker.emit_after("process_message", delivery, exception=error)
-        outcome = GivenBack() if is_interrupted else delivery.outcome or Failed(describe_error(error))
+        outcome = decided or delivery.outcome or Failed(describe_error(error))
         _log_failure(delivery, outcome, error)
         return outcome
 
@@ -195,5 +218,7 @@ def _log_failure(delivery: Delivery, outcome: Outcome, error: BaseException) -> 
             logger.warning(text, *job, delay_ms / 1000, error, exc_info=None if wanted else error)
         case Released(delay_ms=delay_ms):
             logger.info("Job %s (%s) gave itself back in attempt %d, for %.1f s.", *job, delay_ms / 1000)
+        case Cancelled():
+            logger.info("Job %s (%s) was cancelled in attempt %d.", *job)
         case _:
             logger.info("Job %s (%s) was interrupted in attempt %d and goes back to its queue.", *job)

@@ -33,6 +33,9 @@ class Guard:
         #: Came while it was masked.
         self._due: type[BaseException] | None = None
         self._deadline_s = float("inf")
+        #: When a run that was asked to stop is stopped, and by what.
+        self._stop_at_s = float("inf")
+        self._stop: type[BaseException] = Interrupt
 
     @contextmanager
     def window(self, timeout_s: float) -> Iterator[None]:
@@ -75,12 +78,21 @@ class Guard:
             if now_s >= self._deadline_s:
                 self._deadline_s = float("inf")
                 self._interrupt(TimeLimitExceeded)
+            if now_s >= self._stop_at_s:
+                self._stop_at_s = float("inf")
+                self._interrupt(self._stop)
+
+    def interrupt_after(self, grace_s: float, error: type[BaseException]) -> None:
+        """Interrupt the run inside the window, if there is one, once it has gone on for so long."""
+        with self._lock:
+            if self._is_open:
+                self._stop, self._stop_at_s = error, time.monotonic() + grace_s
 
     def close(self) -> None:
         """End the window. Harmless where that is done."""
         with self._lock:
             self._is_open = self._is_masked = False
-            self._deadline_s = float("inf")
+            self._deadline_s = self._stop_at_s = float("inf")
             may_be_under_way = self._raised is not None
         if may_be_under_way:
             _absorb()

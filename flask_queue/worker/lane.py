@@ -24,6 +24,8 @@ logger = logging.getLogger("flask_queue.worker")
 
 #: A claimed job that no thread has started after this goes back, for a worker with an idle thread.
 IN_HAND_S = 0.020
+#: How often a worker with running jobs looks whether they were asked to stop.
+ASK_S = 0.8
 NEVER_S = float("inf")
 
 
@@ -48,8 +50,8 @@ class Lane:
         self.outage: Outage | None = None
         #: This worker's beats had a gap, by Redis's clock, in which others may not have beaten either.
         self.was_silent = False
-        #: Claimed, and not known to be settled: local id and run number.
-        self._held: set[tuple[str, int]] = set()
+        #: Claimed, and not known to be settled, by local id and run number; None for what is not to run.
+        self._held: dict[tuple[str, int], Delivery | None] = {}
         #: Of these, claimed ahead of idle threads and not reported as started.
         self._ahead: dict[tuple[str, int], Delivery] = {}
         self._in_hand_until_s = NEVER_S
@@ -141,12 +143,13 @@ class Lane:
             self._warn_of_late(request, reply.late)
         self._unheard.clear()
         for settlement in request.settlements:
-            self._held.discard((settlement.local_id, settlement.number))
+            self._held.pop((settlement.local_id, settlement.number), None)
         del self._pending[: len(request.settlements)]
         for local_id, number in request.started:
             self._ahead.pop((local_id, number), None)
         now_s = time.monotonic()
-        self.beat_at_s = now_s + self._beat_s
+        for local_id in reply.asked:
+            self._ask_to_stop(local_id)
         self.due_at_s = now_s + (reply.next_due_ms - reply.now_ms) / 1000 if reply.next_due_ms else NEVER_S
         self.reap_at_s = self._lease_end_s(now_s, reply)
         self.opens_at_s = now_s + (reply.opens_ms - reply.now_ms) / 1000 if reply.opens_ms > 0 else NEVER_S
@@ -154,6 +157,8 @@ class Lane:
         self.was_silent = self._last_beat_ms > 0 and reply.now_ms - self._last_beat_ms > self._silence_ms
         self._last_beat_ms = reply.now_ms
         self.take(reply.claimed, accepting=True)
+        # A job that runs may be asked to stop at any time, and shall know within a second.
+        self.beat_at_s = now_s + (min(self._beat_s, ASK_S) if self._held else self._beat_s)
 
     def lost_reply(self, request: CycleRequest) -> None:
         """Note that a cycle brought no reply: it may have been done."""
@@ -188,10 +193,11 @@ class Lane:
             key = (job.local_id, job.state.number)
             if key in self._held:
                 continue
-            self._held.add(key)
+            self._held[key] = None
             if not accepting:
                 self._pending.append(Settlement(*key, 0, GivenBack()))
             elif (delivery := self._delivery(job)) is not None:
+                self._held[key] = delivery
                 if not (job.state.started_ms and self.pool.idle):
                     self._ahead[key] = delivery
                     self._in_hand_until_s = time.monotonic() + IN_HAND_S
@@ -209,9 +215,14 @@ class Lane:
     def give_up(self) -> None:
         """Return what still runs, too: its thread could not be interrupted, and its own end will come too late."""
         settled = {(settlement.local_id, settlement.number) for settlement in self._pending}
-        for local_id, number in self._held - settled:
+        for local_id, number in self._held.keys() - settled:
             logger.warning("Job %s:%s does not stop; it goes back to its queue.", self.queue, local_id)
             self._pending.append(Settlement(local_id, number, 0, GivenBack()))
+
+    def _ask_to_stop(self, local_id: str) -> None:
+        for (held_id, _), delivery in self._held.items():
+            if held_id == local_id and delivery is not None and not delivery.cancelled:
+                delivery.ask_to_stop()
 
     def _works_again(self) -> None:
         if self.outage is not None:

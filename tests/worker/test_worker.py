@@ -301,7 +301,8 @@ def test_delayed_jobs_run_on_time(make_bench: MakeBench) -> None:
         for delay in itertools.islice(itertools.cycle((0.2, 0.1)), 10):
             Punctual.options(delay_s=delay).dispatch(time.time() + delay)
         wait_until(lambda: len(pickups) == 10)
-    assert max(pickups) < 0.05
+    # A busy machine may hold a thread up; a worker that polls, or waits for the far ones, is late by seconds.
+    assert max(pickups) < 0.5
     assert min(pickups) > -0.005
 
 
