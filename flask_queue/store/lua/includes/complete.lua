@@ -15,7 +15,9 @@ local function complete(index, count, now)
       if job.number ~= '1' then
         append_history(ids[n], job, 'completed', now, '')
       end
-      unlock(ids[n], job)
+      if job.flags ~= '-' then
+        unlock(ids[n], job)
+      end
       job.state, job.finished, job.attempts, job.result = 'c', now, job.attempts + 1, ARGV[at + 3]
       job.flags = ARGV[at + 4] == '' and job.flags or set_flag(job.flags, ARGV[at + 4])
       done[#done + 1] = ids[n]
