@@ -11,6 +11,7 @@ from flask import Flask
 
 from flask_queue.cli import queue_cli
 from flask_queue.current import broker_of
+from flask_queue.store.transitions import CycleRequest
 from flask_queue.worker import Worker
 from tests.cli import program
 from tests.cli.processes import CommandLine
@@ -69,6 +70,18 @@ def app(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iter
 def invoke(app: Flask) -> Invoke:
     """Runs `flask queue` with these words in this process."""
     return lambda *words, **options: app.test_cli_runner().invoke(queue_cli, words, **options)
+
+
+@pytest.fixture
+def claim(app: Flask) -> Callable[[], None]:
+    """Takes the next job of `default`, as a worker would that does not get on with it."""
+
+    def take() -> None:
+        broker = broker_of(app)
+        request = CycleRequest("default", want=1, idle=1)
+        broker.store.transitions.cycle(broker.store.client, "w1", broker.retention, [request])
+
+    return take
 
 
 @pytest.fixture

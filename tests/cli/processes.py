@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -123,6 +124,25 @@ class CommandLine:
             timeout=PATIENCE_S,
             check=False,
         )
+
+    def on_terminal(self, answer: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, with a terminal for standard input, into which an answer was typed ahead."""
+        terminal, end = pty.openpty()
+        try:
+            os.write(terminal, answer.encode())
+            return subprocess.run(
+                self._command(words),
+                cwd=self.folder,
+                env=self.environment(),
+                stdin=end,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE_S,
+                check=False,
+            )
+        finally:
+            os.close(terminal)
+            os.close(end)
 
     def fails(self, *words: str, status: int = 1, **settings: str) -> str:
         """Run a command that must fail with one line, and without a traceback; return the line."""

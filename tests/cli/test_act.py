@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -150,23 +146,7 @@ def test_retry_all_asks_on_a_terminal(
     flask: CommandLine, failed: list[JobRecord], words: list[str], answer: str, retried: int
 ) -> None:
     """A person is asked before many jobs run again; --yes is the answer."""
-    terminal, end = pty.openpty()
-    try:
-        os.write(terminal, answer.encode())
-        command = [sys.executable, "-m", "flask", "queue", "retry", "--all", "--name", "Boom", *words]
-        done = subprocess.run(
-            command,
-            cwd=flask.folder,
-            env=flask.environment(),
-            stdin=end,
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-        )
-    finally:
-        os.close(terminal)
-        os.close(end)
+    done = flask.on_terminal(answer, "queue", "retry", "--all", "--name", "Boom", *words)
     assert ("Retry all failed Boom jobs?" in done.stdout) == (not words)
     assert done.returncode == (0 if retried else 1)
     assert program.queue.counts()["default"]["waiting"] == retried

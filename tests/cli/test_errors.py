@@ -27,6 +27,14 @@ COMMANDS = (
     ["dispatch", "Add", '{"a": 1}'],
     ["retry", "x"],
     ["retry", "--all"],
+    ["cancel", "x"],
+    ["promote", "x"],
+    ["reschedule", "x", "--in", "5"],
+    ["duplicate", "x"],
+    ["delete", "x"],
+    ["clean", "default", "--state", "failed"],
+    ["pause", "default"],
+    ["resume", "default"],
     ["dev"],
 )
 
@@ -125,5 +133,18 @@ def test_help_needs_neither_app_nor_worker(bare: CommandLine) -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert loaded.stdout == "[]\n"
     commands = bare.run("queue", "--help", QUEUE_REDIS_URL="nonsense://").stdout
-    for name in ("work", "dev", "status", "jobs", "show", "logs", "dispatch", "retry"):
+    looks = ("work", "dev", "status", "jobs", "show", "logs")
+    changes = (
+        "dispatch",
+        "retry",
+        "cancel",
+        "promote",
+        "reschedule",
+        "duplicate",
+        "delete",
+        "clean",
+        "pause",
+        "resume",
+    )
+    for name in (*looks, *changes):
         assert f"\n  {name} " in commands
