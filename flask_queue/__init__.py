@@ -27,7 +27,19 @@ from .errors import (
 from .extension import FlaskQueue
 from .job import Job
 from .middleware import default_middleware
-from .record import Attempt, AttemptOutcome, AuditEntry, AuditPage, JobError, JobRecord, JobState, Page, Progress
+from .record import (
+    Attempt,
+    AttemptOutcome,
+    AuditEntry,
+    AuditPage,
+    JobError,
+    JobRecord,
+    JobState,
+    Page,
+    Progress,
+    RunningJob,
+    WorkerInfo,
+)
 
 __all__ = [
     "Attempt",
@@ -59,8 +71,10 @@ __all__ = [
     "RateLimit",
     "Release",
     "Retry",
+    "RunningJob",
     "UnknownJob",
     "UnknownQueue",
+    "WorkerInfo",
     "WorkerLost",
     "default_middleware",
 ]

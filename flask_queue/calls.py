@@ -8,7 +8,7 @@ from typing import Any
 from .current import current_broker
 from .monitor import Monitor
 from .operations import Operations
-from .record import AuditPage, JobRecord, JobState, Page
+from .record import AuditPage, JobRecord, JobState, Page, WorkerInfo
 
 
 class QueueCalls:
@@ -53,6 +53,10 @@ class QueueCalls:
         """What operators did, newest first; as `Monitor.audit`."""
         return Monitor(current_broker()).audit(limit, cursor)
 
+    def workers(self) -> list[WorkerInfo]:
+        """The living worker processes; as `Monitor.workers`."""
+        return Monitor(current_broker()).workers()
+
     def retry(self, job_id: str) -> JobRecord:
         """Run a failed or cancelled job again; as `Operations.retry`."""
         return Operations(current_broker()).retry(job_id)
@@ -94,3 +98,11 @@ class QueueCalls:
     def resume(self, queue: str) -> None:
         """Let workers take the queue's jobs again; as `Operations.resume`."""
         Operations(current_broker()).resume(queue)
+
+    def quiet(self, worker_id: str) -> None:
+        """Let a worker process claim nothing more; as `Operations.quiet`."""
+        Operations(current_broker()).quiet(worker_id)
+
+    def stop(self, worker_id: str) -> None:
+        """Let a worker process end gracefully; as `Operations.stop`."""
+        Operations(current_broker()).stop(worker_id)

@@ -133,6 +133,11 @@ class Config:
         return cls(url, is_configured, queues, **values)
 
     @property
+    def lease_ms(self) -> int:
+        """The lease in the unit of scripts."""
+        return round(self.lease_s * 1000)
+
+    @property
     def redis_address(self) -> str:
         """The server's address without user name and password, for messages and pages."""
         return address_of(self.redis_url)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from .broker import QueueBroker
 from .errors import JobNotFound, UnknownQueue
-from .record import AuditPage, JobRecord, JobState, Page
+from .record import AuditPage, JobRecord, JobState, Page, WorkerInfo
+from .store.connect import translate_errors
 from .store.keys import LOCAL_ID, split_id
 from .store.queries import LISTED, Queries
 
@@ -90,6 +91,12 @@ class Monitor:
             ValueError: a wrong limit or cursor.
         """
         return self._broker.store.audit.page(limit, cursor)
+
+    def workers(self) -> list[WorkerInfo]:
+        """The living worker processes, longest-running first. Redis: one round trip."""
+        store = self._broker.store
+        with translate_errors(store.client):
+            return store.roster.living(store.client, lease_ms=self._broker.config.lease_ms)
 
     def queue_names(self, queue: str | None) -> Sequence[str]:
         """This queue, or all of them.

@@ -14,14 +14,16 @@ from dramatiq import Message
 from .broker import NewJob, QueueBroker
 from .dispatch import dispatch
 from .environment import number, seconds, whole
-from .errors import InvalidPayload, JobNotFound, JobNotRegistered, JobStateError, QueueUnavailable
+from .errors import InvalidPayload, JobNotFound, JobNotRegistered, JobStateError, QueueError, QueueUnavailable
 from .monitor import Monitor
 from .options import DispatchOptions
 from .payload import storable
 from .record import JobError, JobRecord, JobState
 from .store.codec import unpack
+from .store.connect import translate_errors
 from .store.keys import full_id, new_id
 from .store.queries import SCAN, Queries
+from .store.roster import Request
 from .store.state import STATES
 from .store.transitions import BATCH
 
@@ -224,6 +226,35 @@ class Operations:
         """
         if self._actions.resume(self._monitor.known(queue)):
             self._note("resume", queue)
+
+    def quiet(self, worker_id: str) -> None:
+        """Let a worker process claim nothing more, which it does within seconds; what runs goes on.
+
+        Raises:
+            QueueError: no such worker is alive.
+        """
+        self._ask("quiet", worker_id)
+
+    def stop(self, worker_id: str) -> None:
+        """Let a worker process end gracefully; its supervisor does not replace it.
+
+        Raises:
+            QueueError: no such worker is alive.
+        """
+        self._ask("stop", worker_id)
+
+    def restart(self) -> list[str]:
+        """Let every living worker finish and be replaced, by its supervisor or by itself; the ids of those asked."""
+        return self._ask("restart")
+
+    def _ask(self, request: Request, worker_id: str | None = None) -> list[str]:
+        store = self._broker.store
+        with translate_errors(store.client):
+            asked = store.roster.ask(store.client, request, worker_id, lease_ms=self._broker.config.lease_ms)
+        if worker_id is not None and not asked:
+            raise QueueError(f"No worker {worker_id!r} is alive: `flask queue workers` lists those that are.")
+        self._note(request, worker_id or "*", count=None if worker_id else len(asked))
+        return asked
 
     def _change(
         self,

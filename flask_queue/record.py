@@ -118,7 +118,7 @@ class AuditEntry:
     at: datetime
     #: The verb: `retry`, `cancel`, `pause` …
     action: str
-    #: The full id of a job, the name of a queue, or `*` for all queues.
+    #: The full id of a job, the name of a queue, the id of a worker, or `*` for all of them.
     target: str
     #: Who it was, as the page or command knew; None for code.
     actor: str | None = None
@@ -132,6 +132,37 @@ class AuditPage:
 
     entries: Sequence[AuditEntry]
     next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunningJob:
+    """A run that a worker has started; `overdue` where its `timeout_s` is over and nothing could interrupt it."""
+
+    id: str
+    name: str
+    queue: str
+    started_at: datetime
+    overdue: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerInfo:
+    """A living worker process, as it last told of itself. Times are aware and in UTC."""
+
+    id: str
+    host: str
+    pid: int
+    #: Of flask-queue.
+    version: str
+    #: Queue → how many of its jobs run at a time.
+    queues: Mapping[str, int]
+    #: How many jobs run.
+    busy: int
+    running: tuple[RunningJob, ...]
+    #: Memory that the process takes.
+    rss_bytes: int
+    started_at: datetime
+    last_beat_at: datetime
 
 
 def from_ms(moment_ms: int) -> datetime | None:

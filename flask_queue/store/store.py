@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from urllib.parse import quote
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -16,6 +17,7 @@ from .audit import Audit
 from .connect import Resolve, explain, make_client, translate_errors
 from .keys import full_id
 from .records import RawJob
+from .roster import Roster
 from .transitions import NewEntry, Transitions
 
 #: Shares of the dispatch time-out. A pooled connection may turn out to be dead at the first use: then there is time for
@@ -51,6 +53,7 @@ class Store:
         self._dispatch_timeout_s = dispatch_timeout_s
         self._socket_timeout_s = socket_timeout_s
         self.transitions = Transitions(prefix)
+        self.roster = Roster(prefix)
         self.client = self.make_client(socket_timeout_s)
         self.actions = Actions(self.client, prefix)
         self.audit = Audit(self.client, prefix)
@@ -60,6 +63,14 @@ class Store:
     def is_embedded(self) -> bool:
         """Whether its server is one that users start themselves."""
         return parse_redis_url(self.url).kind == "embedded"
+
+    def url_for_others(self) -> str:
+        """The address for a process that cannot start an embedded server: that of its socket.
+
+        Raises:
+            QueueUnavailable: the embedded server cannot be started.
+        """
+        return self.url if self._resolve is None else f"unix://{quote(self._resolve())}"
 
     def at(self, url: str) -> Store:
         """A store of the same settings on another server."""

@@ -87,6 +87,11 @@ class Executor:
         runtime_s = time.perf_counter() - started_s
         return Ended(delivery, outcome, round(runtime_s * 1000), runtime_s)
 
+    def timeout_s(self, delivery: Delivery) -> float:
+        """Seconds that a run of this delivery may take."""
+        actor = self._broker.actors.get(delivery.actor_name)
+        return self._broker.config.timeout_s if actor is None else self._timeout_s(actor, delivery)
+
     def _process(self, delivery: Delivery) -> Outcome:
         """The order of hooks is that of Dramatiq's worker, which middleware relies on."""
         current_delivery.set(delivery)

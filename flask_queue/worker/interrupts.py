@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from dramatiq.middleware import Interrupt, TimeLimitExceeded
@@ -113,9 +113,14 @@ class Guard:
 
 
 class Guards:
-    """All guards of a process, and the thread that watches their deadlines."""
+    """All guards of a process, and the thread that watches their deadlines.
 
-    def __init__(self) -> None:
+    Args:
+        tick: called with each look, as a sign that the interpreter runs.
+    """
+
+    def __init__(self, tick: Callable[[], None] = lambda: None) -> None:
+        self._tick = tick
         self._guards: dict[int, Guard] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="fq-deadlines", daemon=True)
@@ -144,6 +149,7 @@ class Guards:
 
     def _watch(self) -> None:
         while not self._stopped.wait(SCAN_S):
+            self._tick()
             now_s = time.monotonic()
             for guard in list(self._guards.values()):
                 guard.check(now_s)

@@ -14,8 +14,10 @@ from ..broker import QueueBroker
 from ..store.connect import explain
 from ..store.transitions import CycleReply, CycleRequest
 from .executor import Ended
+from .heart import Pulse
 from .lane import NEVER_S, Lane
 from .outage import Outage
+from .reporter import Reporter
 from .waiter import Waiter, Woken
 
 logger = logging.getLogger("flask_queue.worker")
@@ -35,7 +37,9 @@ class Pump:
         broker: whose store and settings.
         client: for this pump alone.
         worker: this worker's id, under which it claims.
-        waiter: waits for jobs while all is quiet.
+        make_waiter: makes what waits for jobs while all is quiet.
+        reporter: tells of this worker.
+        pulse: shows that the pump moves.
         is_burst: end when nothing is waiting, active or due.
     """
 
@@ -46,6 +50,8 @@ class Pump:
         worker: str,
         *,
         make_waiter: Callable[[Callable[[Woken], None]], Waiter],
+        reporter: Reporter,
+        pulse: Pulse,
         is_burst: bool = False,
     ) -> None:
         self.inbox: SimpleQueue[Message] = SimpleQueue()
@@ -57,6 +63,8 @@ class Pump:
         self._client = client
         self._worker = worker
         self._waiter = make_waiter(self.inbox.put)
+        self._reporter = reporter
+        self._pulse = pulse
         self._is_burst = is_burst
         self._burst_look_s = 0.0
         self._outage: Outage | None = None
@@ -70,6 +78,7 @@ class Pump:
             self._waiter.start()
             self._guarded(self._look_at_uptime)
             while not self._is_done():
+                self._pulse.move()
                 self._receive()
                 if self._outage is None or time.monotonic() >= self._outage.retry_at_s:
                     self._guarded(self._work)
@@ -82,6 +91,11 @@ class Pump:
             self._waiter.stop()
             for lane in self.lanes.values():
                 lane.pool.stop()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it claims, from a Redis that it can reach."""
+        return self.is_accepting and self._outage is None and self._reporter.has_reported
 
     def add_lane(self, lane: Lane) -> None:
         """Serve one more queue."""
@@ -143,7 +157,7 @@ class Pump:
     def _next_look_s(self) -> float:
         if self._outage is not None:
             return self._outage.retry_at_s
-        look_s = NEVER_S
+        look_s = self._reporter.due_at_s
         if self._is_burst and self._is_clear():
             # Its end is looked for once nothing of it is in this worker's hands.
             look_s = self._burst_look_s
@@ -180,6 +194,7 @@ class Pump:
             self._exchange(lanes)
         self._came_back()
         self._reap()
+        self._reporter.report(self._client, self.lanes)
         if self.is_accepting:
             self._waiter.listen([lane.queue for lane in self.lanes.values() if lane.is_listening], self._client)
 
@@ -254,6 +269,7 @@ class Pump:
         if self._outage is None:
             self._waiter.leave(self._client)
             self._transitions.leave(self._client, list(self.lanes), self._worker)
+            self._reporter.sign_off(self._client)
 
     def _look_at_uptime(self) -> None:
         """After a restart of Redis no beat in it is worth anything."""

@@ -13,19 +13,20 @@ from collections.abc import Callable, Mapping
 from dramatiq import Broker, Middleware
 
 from ..broker import QueueBroker
+from ..store.roster import Request
 from .executor import Executor, Interrupted
+from .heart import Pulse
+from .heartbeat import Heartbeat, beat_s
 from .interrupts import Guards
 from .lane import Lane
 from .pool import Pool
 from .pump import Pump
+from .reporter import Reporter
+from .running import Running
 from .waiter import BLOCK_S, Waiter
 
 logger = logging.getLogger("flask_queue.worker")
 
-#: Longest time between signs of life, whatever the lease.
-MAX_BEAT_S = 5.0
-#: Signs of life in a lease: two may be lost before a worker is taken for dead.
-BEATS_PER_LEASE = 3
 #: Before the shutdown time is over, running jobs are interrupted this much earlier, so that they can be given back.
 INTERRUPT_BEFORE_S = 3.0
 #: And again after this, as a run may have been about to begin.
@@ -44,14 +45,31 @@ class Worker:
         queues: name → threads; every other queue of the broker is left alone. None serves all, as configured, and those
             that are declared later.
         is_burst: end when nothing is waiting, active or due.
+        max_jobs: start no more than so many runs, then be quiet.
+        heartbeat: keeps the leases while a job holds the interpreter up; a process of its own has one.
+        on_request: called when an operator asks this worker to stop or to be replaced, again and again.
     """
 
-    def __init__(self, broker: QueueBroker, queues: Mapping[str, int] | None = None, *, is_burst: bool = False) -> None:
+    def __init__(
+        self,
+        broker: QueueBroker,
+        queues: Mapping[str, int] | None = None,
+        *,
+        is_burst: bool = False,
+        max_jobs: int | None = None,
+        heartbeat: Heartbeat | None = None,
+        on_request: Callable[[Request], None] = lambda request: None,
+    ) -> None:
         self.broker = broker
         self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._queues = queues
-        self._guards = Guards()
-        self._executor = Executor(broker, self._guards)
+        self._heartbeat = heartbeat
+        self._on_request = on_request
+        self._pulse = heartbeat.pulse if heartbeat else Pulse()
+        self._guards = Guards(self._pulse.tick)
+        executor = Executor(broker, self._guards)
+        #: What runs, and how many have started.
+        self.running = Running(executor.run, executor.timeout_s, self._pulse, max_jobs, self.quiet)
         self._client = broker.store.make_client(broker.config.socket_timeout_s)
         self._blocking_client = broker.store.make_client(broker.config.socket_timeout_s + BLOCK_S)
         self._pump = Pump(
@@ -59,6 +77,8 @@ class Worker:
             self._client,
             self.id,
             make_waiter=lambda report: Waiter(self._blocking_client, broker.store.transitions, self.id, report),
+            reporter=Reporter(broker, self.id, self.running, heartbeat=heartbeat, heed=self._heed),
+            pulse=self._pulse,
             is_burst=is_burst,
         )
         self._thread = threading.Thread(target=self._pump.run, name="fq-pump", daemon=True)
@@ -71,6 +91,11 @@ class Worker:
         self._guards.start()
         self.broker.add_middleware(self._watcher)
         self.broker.emit_after("worker_boot", self)
+        self._pulse.tick()
+        self._pulse.move()
+        if self._heartbeat is not None:
+            # Before the first claim: that job may be the one that holds the interpreter up.
+            self._heartbeat.keep(self.id, list(self._pump.lanes))
         self._thread.start()
         threads = ", ".join(f"{lane.queue}: {lane.pool.threads}" for lane in self._pump.lanes.values())
         logger.info("Worker %s runs (%s).", self.id, threads or "no queue yet")
@@ -105,6 +130,10 @@ class Worker:
         """Stop claiming; what runs goes on. Takes effect before this returns."""
         self._on_pump(self._pump.pause)
 
+    def quiet(self) -> None:
+        """Stop claiming as soon as the pump comes round to it."""
+        self._pump.inbox.put(self._pump.pause)
+
     def resume(self) -> None:
         """Claim again."""
         self._on_pump(self._pump.resume)
@@ -117,14 +146,31 @@ class Worker:
         threads = declared.concurrency if self._queues is None else self._queues[queue]
         # A job that waits in front of a thread would use a slot up that another worker has a thread for.
         takes_ahead = declared.rate_limit is None and declared.max_running is None
-        pool = Pool(queue, threads, run=self._executor.run, report=self._pump.inbox.put, takes_ahead=takes_ahead)
+        pool = Pool(queue, threads, run=self.running.run, report=self._pump.inbox.put, takes_ahead=takes_ahead)
         pool.start()
-        beat_s = min(MAX_BEAT_S, self.broker.config.lease_s / BEATS_PER_LEASE)
-        lane = Lane(self.broker, pool, self.id, beat_s=beat_s)
+        lane = Lane(self.broker, pool, self.id, beat_s=beat_s(self.broker.config))
         if self._thread.is_alive():
             self._pump.inbox.put(lambda: self._pump.add_lane(lane))
         else:
             self._pump.add_lane(lane)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the pump goes round."""
+        return self._thread.is_alive()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it claims, from a Redis that it can reach."""
+        return self.is_alive and self._pump.is_ready
+
+    def _heed(self, request: Request) -> None:
+        """Do what an operator asks. On the pump's thread."""
+        if request != "quiet":
+            self._on_request(request)
+        elif self._pump.is_accepting:
+            logger.info("Worker %s was told to be quiet: it claims nothing more.", self.id)
+            self._pump.pause()
 
     def _stop(self, until_s: float, limit_s: float) -> None:
         self.broker.emit_before("worker_shutdown", self)
@@ -137,6 +183,8 @@ class Worker:
         if self._have_ended(until_s):
             self._client.close()
         self._guards.stop()
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
         self.broker.emit_after("worker_shutdown", self)
         self.broker.middleware.remove(self._watcher)
         logger.info("Worker %s has stopped.", self.id)

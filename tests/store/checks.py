@@ -29,6 +29,8 @@ PLACES = {
 KEYS = {"jobs", "state", "attempts", "progress", "wake", "meta", "workers", "waiting", "prioritized"} | {
     *("delayed", "completed", "failed", "cancelled", "cancelling", "claims", "unique", "unique_of")
 }
+#: What workers share, under the tag of no queue.
+GLOBAL_KEYS = {"workers", "info", "requests"}
 #: How long an id that its caller chose is remembered without its record.
 MEMORY_MS = 3_600_000
 
@@ -98,7 +100,8 @@ def check_snapshot(found: Snapshot) -> Counter[str]:
 def check_all(client: Client, prefix: str) -> None:
     """Check every queue that has anything in Redis."""
     for tag in {key.partition(b"}")[0] for key in client.keys(f"{{{prefix}:*")}:
-        check_queue(client, QueueKeys(prefix, tag.decode().partition(":")[2]))
+        if queue := tag.decode().partition(":")[2]:
+            check_queue(client, QueueKeys(prefix, queue))
 
 
 def snapshot(client: Client, keys: QueueKeys) -> Snapshot:

@@ -18,7 +18,7 @@ from flask_queue.outcome import Completed, Failed, Released, Retried
 from flask_queue.store.connect import make_client
 from flask_queue.store.scripts import Call, load, run, run_all
 from flask_queue.store.transitions import CycleReply, CycleRequest, NewEntry, Transitions
-from tests.store.checks import KEYS
+from tests.store.checks import GLOBAL_KEYS, KEYS
 from tests.store.driver import ERROR, KEEP, MESSAGE, PREFIX, Driver
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def test_the_header_names_the_keys(name: str) -> None:
     """KEYS of the header are what is sent and what the script calls them; each is a key that a queue has."""
     script = load(name)
     assert script.text.startswith(f"local {', '.join(script.keys)} = unpack(KEYS)\n")
-    assert set(script.keys) <= KEYS | {"active"}
+    assert set(script.keys) <= KEYS | {"active", *GLOBAL_KEYS}
     assert script.digest == hashlib.sha1(script.text.encode()).hexdigest()
     assert "@include" not in script.text
 

@@ -1,0 +1,113 @@
+"""What a worker tells of itself with its beats, and what it is asked to do in return."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from ..broker import QueueBroker
+from ..store.roster import Request, Shown
+from .heartbeat import Heartbeat, beat_s
+from .lane import Lane
+from .memory import rss_bytes
+from .running import Run, Running
+
+logger = logging.getLogger("flask_queue.worker")
+
+#: Dramatiq's options may say "for ever".
+LONGEST_S = 1e9
+
+
+class Reporter:
+    """Belongs to the pump's thread.
+
+    Args:
+        broker: whose Redis and settings.
+        worker: its id.
+        running: what it runs.
+        heartbeat: what keeps its leases should its interpreter be held up, if anything does.
+        heed: called with what an operator asks; again with every report while that stands.
+    """
+
+    def __init__(
+        self,
+        broker: QueueBroker,
+        worker: str,
+        running: Running,
+        *,
+        heartbeat: Heartbeat | None,
+        heed: Callable[[Request], None],
+    ) -> None:
+        self.due_at_s = 0.0
+        #: Redis has heard of this worker.
+        self.has_reported = False
+        self._roster = broker.store.roster
+        self._lease_ms = broker.config.lease_ms
+        self._worker = worker
+        self._running = running
+        self._beat_s = beat_s(broker.config)
+        self._heartbeat = heartbeat
+        self._heed = heed
+        self._is_refused = False
+        self._host, self._pid, self._version = socket.gethostname(), os.getpid(), _version()
+        self._started_s = time.monotonic()
+
+    def report(self, client: Redis, lanes: Mapping[str, Lane]) -> None:
+        """Tell, if it is time; what Redis refuses keeps nobody from working. Redis: one round trip."""
+        now_s = time.monotonic()
+        if now_s < self.due_at_s:
+            return
+        if self._heartbeat is not None:
+            self._heartbeat.keep(self._worker, list(lanes))
+        try:
+            asked = self._roster.report(client, self._worker, self._shown(lanes), lease_ms=self._lease_ms)
+            self._is_refused = False
+        except ResponseError as error:
+            asked = None
+            self._refused(error)
+        self.due_at_s = now_s + self._beat_s
+        self.has_reported = True
+        if asked is not None:
+            self._heed(asked)
+
+    def sign_off(self, client: Redis) -> None:
+        """Tell that this worker ends. Redis: one round trip."""
+        with suppress(ResponseError):
+            self._roster.sign_off(client, self._worker)
+
+    def _refused(self, error: ResponseError) -> None:
+        if not self._is_refused:
+            logger.error("Worker %s works, but cannot be listed: %s.", self._worker, error)
+        self._is_refused = True
+
+    def _shown(self, lanes: Mapping[str, Lane]) -> Shown:
+        now_s = time.monotonic()
+        return Shown(
+            host=self._host,
+            pid=self._pid,
+            version=self._version,
+            queues={lane.queue: lane.pool.threads for lane in lanes.values()},
+            age_ms=round((now_s - self._started_s) * 1000),
+            rss_bytes=rss_bytes(),
+            running=[_shown_run(run, now_s) for run in self._running.look()],
+        )
+
+
+def _shown_run(run: Run, now_s: float) -> tuple[str, str, str, int, int]:
+    job, age_s, timeout_s = run.delivery, now_s - run.started_s, min(run.timeout_s, LONGEST_S)
+    return job.queue_name, job.local_id, job.actor_name, round(age_s * 1000), round(timeout_s * 1000)
+
+
+def _version() -> str:
+    try:
+        return version("flask-queue")
+    except PackageNotFoundError:  # run from its source
+        return ""
