@@ -33,11 +33,10 @@ class Settings:
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self.faults: list[str] = []
         self.known: set[str] = set()
         self._config = config
-        self._files = self._read_dotenv()
-        self.environ: Mapping[str, str] = {**self._files, **os.environ}
+        files, self.faults = read_dotenv()
+        self.environ: Mapping[str, str] = {**files, **os.environ}
 
     def find(self, key: str) -> tuple[object, str]:
         """The raw value of a key and where it stands; None and "" if it is not set."""
@@ -81,18 +80,20 @@ class Settings:
     def _place(self, key: str) -> str:
         return "environment" if key in os.environ else "the .env file"
 
-    def _read_dotenv(self) -> dict[str, str]:
-        """What Flask's own commands would load, so that a server that isn't started by them sees the same."""
-        if not get_load_dotenv():
-            return {}
-        found: dict[str, str | None] = {}
-        for name in (".flaskenv", ".env"):
-            try:
-                path = find_dotenv(name, usecwd=True)
-                found |= dotenv_values(path, encoding="utf-8") if path else {}
-            except (OSError, UnicodeDecodeError) as error:
-                self.faults.append(f"the {name} file cannot be read: {error}")
-        return {key: value for key, value in found.items() if value is not None}
+
+def read_dotenv() -> tuple[dict[str, str], list[str]]:
+    """What Flask's own commands would load, so that a server that isn't started by them sees the same; and faults."""
+    if not get_load_dotenv():
+        return {}, []
+    found: dict[str, str | None] = {}
+    faults: list[str] = []
+    for name in (".flaskenv", ".env"):
+        try:
+            path = find_dotenv(name, usecwd=True)
+            found |= dotenv_values(path, encoding="utf-8") if path else {}
+        except (OSError, UnicodeDecodeError) as error:
+            faults.append(f"the {name} file cannot be read: {error}")
+    return {key: value for key, value in found.items() if value is not None}, faults
 
 
 def flag(value: object) -> bool:

@@ -1,20 +1,13 @@
-"""`flask queue work`: the workers of one process, from start to a graceful or a quick end."""
+"""`flask queue work`: the worker processes, alone or under a supervisor."""
 
 from __future__ import annotations
 
-import logging
-import os
-import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from queue import SimpleQueue
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import click
-from flask import Flask
 from flask.cli import ScriptInfo, pass_script_info
-from flask.logging import default_handler
 from redis.exceptions import RedisError
 
 from ..current import broker_of
@@ -22,45 +15,64 @@ from ..environment import whole
 from ..errors import QueueError, UnknownQueue
 from . import beacon
 from .group import queue_cli
-from .stopping import on_stop
-from .text import printable
+from .logs import Format, set_up_logging
 
 if TYPE_CHECKING:
     from ..broker import QueueBroker
-    from ..worker import Worker
 
-logger = logging.getLogger("flask_queue.worker")
+PORTS = click.IntRange(0, 65_535)
 
 
 @queue_cli.command("work", with_appcontext=False)
 @click.option("--queues", metavar="A,B", help="Serve these queues only.")
 @click.option("--concurrency", "threads", metavar="QUEUE=N", multiple=True, help="Threads of a queue; repeatable.")
 @click.option("--burst", is_flag=True, help="End when nothing is waiting, active or due.")
+@click.option("--processes", type=click.IntRange(1), help="Run so many processes, and replace those that end.")
+@click.option("--max-jobs", type=click.IntRange(1), help="A process ends after so many jobs.")
+@click.option("--max-time", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Or after so long.")
+@click.option("--max-memory", type=click.IntRange(1), metavar="MB", help="Or when it takes more memory.")
+@click.option("--reload", "reloads", is_flag=True, help="Start anew when source files change; for development.")
+@click.option("--health-port", type=PORTS, metavar="PORT", help="Answer /livez and /readyz there.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="Log lines for people, or for programs.")
+@click.option("--leash", type=int, hidden=True, help="The socket to the supervisor that has started this process.")
 @pass_script_info
-def work(info: ScriptInfo, queues: str | None, threads: tuple[str, ...], burst: bool) -> None:
+def work(
+    info: ScriptInfo,
+    queues: str | None,
+    threads: tuple[str, ...],
+    burst: bool,
+    processes: int | None,
+    max_jobs: int | None,
+    max_time: float | None,
+    max_memory: int | None,
+    reloads: bool,
+    health_port: int | None,
+    log_format: Format | None,
+    leash: int | None,
+) -> None:
     """Run the jobs of the app's queues.
 
     SIGTERM or Ctrl-C: running jobs get the time to finish, the rest goes back; a second one ends at once.
     """
-    news: SimpleQueue[str] = SimpleQueue()
+    # Imported late: other commands do without.
+    from ..worker.limits import Limits
+    from .again import Command
+    from .serve import Plan, Service
+    from .supervise import supervise
+
+    command = Command()
     app = info.load_app()
     broker = broker_of(app)
     _refuse_another_server(broker, app.instance_path)
     served = _served(broker, queues, threads)
-    _set_up_logging(app)
-    on_stop(news.put, _give_up)
-    # Imported late: other commands do without.
-    from ..worker import Worker
-
+    set_up_logging(app, log_format)
     _check_embedded(broker)
+    if leash is None and (processes is not None or reloads):
+        supervise(app, broker, command, processes=processes or 1, reloads=reloads, health_port=health_port)
+    limits = Limits(max_jobs, max_time, max_memory)
+    port = health_port if leash is None else None
     broker.boot_process()
-    worker = Worker(broker, served, is_burst=burst)
-    worker.start()
-    Thread(target=_report_end, args=(worker, news), name="fq-end", daemon=True).start()
-    if name := news.get():
-        limit_s = broker.config.shutdown_timeout_s
-        logger.info("%s: finishing what runs, in at most %g s; once more to end at once.", name, limit_s)
-    _end(worker)
+    Service(broker, Plan(served, burst, limits, port, leash, log_format == "json"), command).run()
 
 
 def _refuse_another_server(broker: QueueBroker, instance: str) -> None:
@@ -101,32 +113,6 @@ def _change(option: str) -> tuple[str, int]:
         raise click.BadParameter(reason, param_hint="--concurrency") from None
 
 
-def _set_up_logging(app: Flask) -> None:
-    """Log to standard error, unless the app has set logging up itself."""
-    if logging.getLogger().handlers:
-        return
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Printable("%(asctime)s %(levelname)-7s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("dramatiq").setLevel(logging.WARNING)
-    # Flask's own handler, there since the app first logged something, would print those lines twice.
-    app.logger.removeHandler(default_handler)
-
-
-class _Printable(logging.Formatter):
-    """Errors of jobs are logged, and may quote what users have sent."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
-
-
-def _give_up(name: str) -> None:
-    # Not through logging: the line about the first signal may be under way and hold its lock. Nobody may be reading.
-    with suppress(OSError):
-        os.write(2, f"{name} again: ending at once; other workers take over what was running.\n".encode())
-    os._exit(1)
-
-
 def _check_embedded(broker: QueueBroker) -> None:
     """Start an embedded server, which tells what no waiting will put right; a server of its own is waited for.
 
@@ -136,25 +122,3 @@ def _check_embedded(broker: QueueBroker) -> None:
     if broker.store.is_embedded:
         with suppress(RedisError):
             broker.store.client.ping()
-
-
-def _report_end(worker: Worker, news: SimpleQueue[str]) -> None:
-    worker.join()
-    news.put("")
-
-
-def _end(worker: Worker) -> None:
-    """Stop the worker, and the process with it, whatever threads are left."""
-    have_ended, status = False, 1
-    try:
-        have_ended = worker.stop()
-        status = 1 if worker.has_failed else 0
-    except Exception:
-        logger.exception("The worker could not be stopped.")
-    if have_ended:
-        sys.exit(status)
-    logger.warning("Some job threads do not end; they are left behind.")
-    logging.shutdown()
-    with suppress(OSError):
-        sys.stdout.flush()
-    os._exit(status)
