@@ -193,8 +193,8 @@ class Pump:
         if lanes:
             self._exchange(lanes)
         self._came_back()
-        self._reap()
         self._reporter.report(self._client, self.lanes)
+        self._reap()
         if self.is_accepting:
             self._waiter.listen([lane.queue for lane in self.lanes.values() if lane.is_listening], self._client)
 
