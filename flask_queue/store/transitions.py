@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, assert_never
@@ -19,6 +20,10 @@ from .state import StateRecord
 
 #: Jobs a script call takes: Lua's unpack stops near 8,000 values, and a longer call would hold up the server.
 BATCH = 256
+#: A job that lost so many workers is a suspect: it then runs alone in its process, so that it takes no others with it.
+SUSPECT_FROM = 2
+#: Before a suspect comes back, and between two of them: drawn from this range, so that workers do not meet over them.
+SUSPECT_PAUSE_MS = (200, 600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +172,7 @@ class Transitions:
         limits = request.limits
         args: list[Argument] = [keys.tag, worker, request.want, request.idle]
         args += (keep.completed, keep.completed_ms, keep.failed, keep.failed_ms)
-        args += (limits.claims, limits.window_ms, limits.running, len(request.started))
+        args += (limits.claims, limits.window_ms, limits.running, SUSPECT_FROM, len(request.started))
         for local_id, number in request.started:
             args += (local_id, number)
         completed: list[Argument] = []
@@ -187,8 +192,10 @@ class Transitions:
         Redis: reap.lua, one round trip. Safe to call by anybody at any time.
         """
         keys = self.keys(queue)
-        lost = JobError("WorkerLost", f"its worker died under it more than {max_recoveries} times")
-        reply = run(client, Call(load("reap"), keys, [keys.tag, lease_ms, max_recoveries, _error_json(lost)]))
+        lost = JobError("WorkerLost", f"its worker died under it more than {max_recoveries} times: %s")
+        pause_ms = random.randint(*SUSPECT_PAUSE_MS)
+        args: list[Argument] = [keys.tag, lease_ms, max_recoveries, _error_json(lost), SUSPECT_FROM, pause_ms]
+        reply = run(client, Call(load("reap"), keys, args))
         return Reaped(int(reply[0]), [job.decode() for job in reply[1]], int(reply[2]), int(reply[3]))
 
     def unfinished(self, client: Redis, queue: str) -> int:

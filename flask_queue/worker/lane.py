@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import Iterable, Sequence
 
 from redis.exceptions import RedisError
@@ -15,7 +16,7 @@ from ..delivery import Delivery
 from ..outcome import Failed, GivenBack, Outcome
 from ..record import JobError
 from ..store.codec import unpack
-from ..store.transitions import BATCH, Claimed, CycleReply, CycleRequest, Limits, Reaped, Settlement
+from ..store.transitions import BATCH, SUSPECT_FROM, Claimed, CycleReply, CycleRequest, Limits, Reaped, Settlement
 from .executor import Ended
 from .outage import Outage
 from .pool import Pool
@@ -55,6 +56,10 @@ class Lane:
         #: Of these, claimed ahead of idle threads and not reported as started.
         self._ahead: dict[tuple[str, int], Delivery] = {}
         self._in_hand_until_s = NEVER_S
+        #: Claimed, and to run alone in this process; the first of them is next.
+        self._suspects: deque[Delivery] = deque()
+        #: The suspect whose turn it is. Redis is told that it starts before it does: it may take the process with it.
+        self._alone: Delivery | None = None
         self._pending: list[Settlement] = []
         #: Of these, sent in a cycle whose reply was lost: they may be settled already.
         self._unheard: set[str] = set()
@@ -65,6 +70,16 @@ class Lane:
     def is_clear(self) -> bool:
         """Nothing runs and nothing waits to be settled."""
         return not self._held and not self._pending
+
+    @property
+    def has_suspects(self) -> bool:
+        """A job runs alone, or waits for that: nothing else may start in this process."""
+        return self._alone is not None or bool(self._suspects)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing runs, and nothing is about to."""
+        return self._alone is None and self.pool.is_empty
 
     @property
     def is_sending(self) -> bool:
@@ -84,7 +99,7 @@ class Lane:
         """When there is something to say to Redis, on the monotonic clock: 0 for now."""
         if self.outage is not None:
             return self.outage.retry_at_s
-        if self._pending or (accepting and self.is_hungry and self.pool.wanted > 0):
+        if self._pending or self._is_announcing or (accepting and self.is_hungry and self.pool.wanted > 0):
             return 0.0
         return min(self.beat_at_s, self.due_at_s, self.opens_at_s)
 
@@ -98,7 +113,15 @@ class Lane:
         self.pool.ended(ended.runtime_s)
         delivery = ended.delivery
         self._ahead.pop((delivery.local_id, delivery.number), None)
+        if delivery is self._alone:
+            self._alone = None
         self._settle(delivery, ended.outcome, ended.runtime_ms)
+
+    def begin_alone(self) -> bool:
+        """Begin with a suspect, if there is one: this process is quiet."""
+        if self._suspects:
+            self._alone = self._suspects.popleft()
+        return self._alone is not None
 
     def request(self, *, accepting: bool) -> CycleRequest:
         """What this lane has to say."""
@@ -145,8 +168,10 @@ class Lane:
         for settlement in request.settlements:
             self._held.pop((settlement.local_id, settlement.number), None)
         del self._pending[: len(request.settlements)]
-        for local_id, number in request.started:
-            self._ahead.pop((local_id, number), None)
+        for key in request.started:
+            self._ahead.pop(key, None)
+            if self._is_announcing and self._alone is not None and key == (self._alone.local_id, self._alone.number):
+                self.pool.give(self._alone)
         now_s = time.monotonic()
         for local_id in reply.asked:
             self._ask_to_stop(local_id)
@@ -198,6 +223,9 @@ class Lane:
                 self._pending.append(Settlement(*key, 0, GivenBack()))
             elif (delivery := self._delivery(job)) is not None:
                 self._held[key] = delivery
+                if job.state.recoveries >= SUSPECT_FROM:
+                    self._suspects.append(delivery)
+                    continue
                 if not (job.state.started_ms and self.pool.idle):
                     self._ahead[key] = delivery
                     self._in_hand_until_s = time.monotonic() + IN_HAND_S
@@ -206,7 +234,11 @@ class Lane:
     def give_back(self) -> bool:
         """Return what no thread has started, in order; whether there was anything."""
         self._in_hand_until_s = NEVER_S
-        returned = self.pool.take_back()
+        if self._is_announcing and self._alone is not None:
+            self._suspects.appendleft(self._alone)
+            self._alone = None
+        returned = [*self.pool.take_back(), *self._suspects]
+        self._suspects.clear()
         for delivery in returned:
             self._ahead.pop((delivery.local_id, delivery.number), None)
             self._settle(delivery, GivenBack(), 0)
@@ -242,7 +274,13 @@ class Lane:
     def _settle(self, delivery: Delivery, outcome: Outcome, runtime_ms: int) -> None:
         self._pending.append(Settlement(delivery.local_id, delivery.number, runtime_ms, outcome))
 
+    @property
+    def _is_announcing(self) -> bool:
+        return self._alone is not None and self.pool.is_empty
+
     def _started(self) -> Sequence[tuple[str, int]]:
+        if self._is_announcing and self._alone is not None:
+            return [(self._alone.local_id, self._alone.number)]
         return [key for key, delivery in self._ahead.items() if delivery.started] if self._ahead else ()
 
     def _lease_end_s(self, now_s: float, reply: CycleReply) -> float:

@@ -67,6 +67,11 @@ class Pool:
         return max(0, self.threads - self._outstanding)
 
     @property
+    def is_empty(self) -> bool:
+        """Nothing runs, and nothing is in a thread's hand."""
+        return self._outstanding == 0
+
+    @property
     def wanted(self) -> int:
         """Jobs it could take now: idle threads, and a little ahead while its jobs are short."""
         ahead = min(self._ahead_per_thread, int(AHEAD_S / max(self._runtime_s, MIN_RUNTIME_S)))

@@ -120,6 +120,10 @@ class Pump:
         for lane in self.lanes.values():
             lane.is_hungry = True
 
+    @property
+    def _is_claiming(self) -> bool:
+        return self.is_accepting and not any(lane.has_suspects for lane in self.lanes.values())
+
     def _is_clear(self) -> bool:
         return all(lane.is_clear for lane in self.lanes.values())
 
@@ -162,7 +166,7 @@ class Pump:
             # Its end is looked for once nothing of it is in this worker's hands.
             look_s = self._burst_look_s
         for lane in self.lanes.values():
-            look_s = min(look_s, lane.next_look_s(accepting=self.is_accepting, reaping_from_s=self._reaping_from_s))
+            look_s = min(look_s, lane.next_look_s(accepting=self._is_claiming, reaping_from_s=self._reaping_from_s))
         return look_s
 
     def _handle(self, message: Message) -> None:
@@ -188,19 +192,28 @@ class Pump:
         """Everything that is to be done now, in as few round trips as can be."""
         for lane in self.lanes.values():
             lane.return_overdue()
+        self._attend_to_suspects()
         now_s = time.monotonic()
-        lanes = [lane for lane in self.lanes.values() if lane.next_cycle_s(accepting=self.is_accepting) <= now_s]
+        lanes = [lane for lane in self.lanes.values() if lane.next_cycle_s(accepting=self._is_claiming) <= now_s]
         if lanes:
             self._exchange(lanes)
         self._came_back()
         self._reporter.report(self._client, self.lanes)
         self._reap()
-        if self.is_accepting:
+        if self._is_claiming:
             self._waiter.listen([lane.queue for lane in self.lanes.values() if lane.is_listening], self._client)
+
+    def _attend_to_suspects(self) -> None:
+        """A job that lost several workers runs alone: nothing else is begun, and once all is quiet it is its turn."""
+        lanes = self.lanes.values()
+        if not any(lane.has_suspects for lane in lanes):
+            return
+        if all(lane.is_quiet for lane in lanes):
+            any(lane.begin_alone() for lane in lanes)
 
     def _exchange(self, lanes: list[Lane]) -> None:
         """One cycle of each of these lanes."""
-        requests = [lane.request(accepting=self.is_accepting) for lane in lanes]
+        requests = [lane.request(accepting=self._is_claiming) for lane in lanes]
         unheard = []
         for lane, request, reply in zip(lanes, requests, self._cycle(lanes, requests), strict=True):
             if isinstance(reply, RedisError):

@@ -28,3 +28,11 @@ def queue(redis_client: Redis) -> Iterator[Driver]:
     """An empty queue; after the test, each job of any queue is in exactly one state."""
     yield Driver(redis_client)
     check_all(redis_client, PREFIX)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _long_pauses() -> Iterator[None]:
+    """Suspects come back when a test says so, not in the middle of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flask_queue.store.transitions.SUSPECT_PAUSE_MS", (3_600_000, 3_600_000))
+        yield

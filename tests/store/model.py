@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flask_queue.outcome import Cancelled, Completed, Failed, GivenBack, Outcome, Released, Retried
+from flask_queue.store.transitions import SUSPECT_FROM
 from tests.store.model_job import NEVER_MS, Job
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class QueueModel:
                 if job is None:
                     continue
                 job.state, job.worker, job.number = "a", worker, job.number + 1
-                job.started_ms = now_ms if len(claimed) < idle else 0
+                job.started_ms = now_ms if len(claimed) < idle and job.recoveries < SUSPECT_FROM else 0
                 claimed.append((job.local_id, job.number))
         self.claims += len(claimed)
         closed = [name for name, slots in self._slots(limits).items() if not slots and self.listed()]
@@ -124,7 +125,7 @@ class QueueModel:
         return claimed, (closed or [""])[0]
 
     def reap(self, lease_ms: int, max_recoveries: int, now_ms: int) -> tuple[list[str], list[str]]:
-        """Return the ids that came back and those given up; their order at the front is left to `adopt`."""
+        """Return the ids that came back and those given up; the order of those at the front is left to `adopt`."""
         dead = sorted((beat, worker) for worker, beat in self.beats.items() if beat <= now_ms - lease_ms)
         if not dead:
             return [], []
@@ -144,7 +145,11 @@ class QueueModel:
                 continue
             if job.started_ms:
                 job.ran("lost")
-            self._push(job, front=True)
+            job.started_ms = 0
+            if job.recoveries >= SUSPECT_FROM:
+                self._delay(job)
+            else:
+                self._push(job, front=True)
             recovered.append(job.local_id)
         del self.beats[worker]
         self.marked = True

@@ -295,7 +295,7 @@ class Store(RuleBasedStateMachine):
         recovered, given_up = model.reap(LEASE_MS, max_recoveries, reaped.now_ms)
         assert (reaped.recovered, sorted(reaped.given_up)) == (len(recovered), sorted(given_up))
         for level, actual in self.levels(snapshot(self.client, driver.keys)).items():
-            model.adopt(level, actual, recovered)
+            model.adopt(level, actual, [local_id for local_id in recovered if model.jobs[local_id].state == "w"])
 
     @invariant()
     def redis_is_what_the_model_says(self) -> None:
@@ -340,5 +340,6 @@ def test_no_history_breaks_a_queue(redis_client: Client) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_no_long_history_breaks_a_queue(redis_client: Client) -> None:
-    """Thousands, and longer ones."""
-    check_store(redis_client, examples=2000, steps=60)
+    """Thousands, and longer ones, in parts: Hypothesis remembers the histories of one run, hundreds of megabytes."""
+    for _ in range(8):
+        check_store(redis_client, examples=250, steps=60)

@@ -20,6 +20,40 @@ def lose(queue: Driver, worker: str = "w1") -> None:
     queue.reap()
 
 
+def run_alone(queue: Driver, local_id: str, worker: str) -> None:
+    """Claim a job whose time has come if it is delayed, and start it, as a worker does with one that lost others."""
+    if queue.state(local_id).state == "d":
+        queue.make_due(local_id)
+    assert queue.claim(1, worker) == [local_id]
+    queue.cycle(worker, started=[(local_id, queue.state(local_id).number)])
+
+
+def test_a_job_that_lost_two_workers_comes_back_later_and_starts_alone(queue: Driver) -> None:
+    """From its second loss it is delayed, and a claim leaves it to its worker to say when it starts."""
+    queue.add("a")
+    for number in (1, 2):
+        assert queue.state("a").state == "w"
+        run_alone(queue, "a", f"w{number}")
+        lose(queue, f"w{number}")
+    state = queue.state("a")
+    assert (state.state, state.recoveries, state.due_ms > queue.now_ms()) == ("d", 2, True)
+    queue.make_due("a")
+    assert queue.claim(1, "w3") == ["a"]
+    assert queue.state("a").started_ms == 0
+    lose(queue, "w3")
+    assert queue.state("a").recoveries == 2
+
+
+def test_the_error_names_the_workers(queue: Driver) -> None:
+    """All that died under the job, oldest first."""
+    queue.add("a")
+    for number in (1, 2, 3):
+        run_alone(queue, "a", f"w{number}")
+        queue.silence(f"w{number}")
+        queue.reap(max_recoveries=2)
+    assert queue.entries("a")[-1]["error"]["message"].endswith("more than 2 times: w1, w2, w3")
+
+
 def test_a_dead_workers_job_comes_back(queue: Driver) -> None:
     """A started run is lost: the job waits at the front, the loss is counted, no attempt is spent."""
     queue.add("a", "b", "c")
@@ -134,10 +168,10 @@ def test_a_job_that_kills_its_workers_fails(queue: Driver, limit: int) -> None:
     """Lost more often than the limit it fails with WorkerLost, its losses in its history, no attempt spent."""
     queue.add("a")
     for number in range(1, limit + 1):
-        queue.claim(1, f"w{number}")
+        run_alone(queue, "a", f"w{number}")
         queue.silence(f"w{number}")
         assert queue.reap(max_recoveries=limit).recovered == 1
-    queue.claim(1, "last")
+    run_alone(queue, "a", "last")
     queue.silence("last")
     reaped = queue.reap(max_recoveries=limit)
     assert (reaped.recovered, reaped.given_up) == (0, ["a"])
@@ -155,13 +189,13 @@ def test_other_ends_leave_the_losses_counted(queue: Driver) -> None:
     queue.add("a")
     outcomes: list[Outcome] = [Released(), GivenBack()]
     for number, outcome in enumerate(outcomes, 1):
-        queue.claim()
+        run_alone(queue, "a", "w1")
         lose(queue)
         assert queue.state("a").recoveries == number
-        queue.claim()
+        run_alone(queue, "a", "w1")
         queue.settle("a", outcome)
     assert queue.state("a").recoveries == 2
-    queue.claim()
+    run_alone(queue, "a", "w1")
     queue.settle("a", Failed(ERROR))
     queue.retry("a")
     assert queue.state("a").recoveries == 0

@@ -33,7 +33,7 @@ INCLUDES = sorted(path.name for path in (LUA / "includes").iterdir())
 COMMANDS = {
     *("EXISTS", "GET", "SET", "TIME", "UNLINK", "HDEL", "HEXISTS", "HGET", "HINCRBY", "HMGET", "HSET"),
     *("LINDEX", "LLEN", "LPOP", "LPUSH", "LRANGE", "LTRIM", "RPUSH", "PEXPIRE"),
-    *("SADD", "SCARD", "SMEMBERS", "SPOP", "SREM"),
+    *("SADD", "SCARD", "SMEMBERS", "SINTER", "SPOP", "SREM"),
     *("ZADD", "ZCARD", "ZCOUNT", "ZRANGE", "ZRANGEBYSCORE", "ZREM"),
 }
 each_script = pytest.mark.parametrize("name", NAMES)

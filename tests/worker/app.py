@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 
 from flask import Flask
@@ -36,6 +37,14 @@ class Claimed(Job):
         write(f"claim {run.claimed_ms} {os.getpid()}")
 
 
+class Poison(Job):
+    """Takes its process with it, as a crash in a library or the kernel's memory killer would."""
+
+    def handle(self) -> None:
+        write(f"poison 0 {os.getpid()}")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 class Punctual(Job):
     """Its record says how long it waited."""
 
@@ -43,7 +52,7 @@ class Punctual(Job):
         pass
 
 
-queue = FlaskQueue(queues=[Queue("default", concurrency=4)], jobs=[Journaled, Claimed, Punctual])
+queue = FlaskQueue(queues=[Queue("default", concurrency=4)], jobs=[Journaled, Claimed, Poison, Punctual])
 
 
 def create_app() -> Flask:

@@ -18,7 +18,7 @@ import pytest
 from flask_queue import Queue
 from tests.store.checks import check_queue
 from tests.support import wait_until
-from tests.worker.app import Journaled, Punctual
+from tests.worker.app import Journaled, Poison, Punctual
 from tests.worker.conftest import Bench, MakeBench
 
 LEASE_S = 2
@@ -74,7 +74,7 @@ class Fleet:
 @pytest.fixture
 def fleet(make_bench: MakeBench, tmp_path: Path, redis_url: str) -> Iterator[Fleet]:
     """Processes end with the test."""
-    bench = make_bench(Journaled, Punctual, queues=[Queue("default", concurrency=4)], QUEUE_LEASE_S=LEASE_S)
+    bench = make_bench(Journaled, Poison, Punctual, queues=[Queue("default", concurrency=4)], QUEUE_LEASE_S=LEASE_S)
     made = Fleet(bench, tmp_path, redis_url)
     try:
         yield made
@@ -97,6 +97,28 @@ def test_jobs_of_a_killed_worker_run_again_within_the_lease(fleet: Fleet) -> Non
         assert (record.state, record.attempts, record.recoveries) == ("active", 0, 1)
         (lost,) = record.history
         assert (lost.number, lost.outcome, f"-{victim.pid}-" in lost.worker) == (1, "lost", True)
+    fleet.check()
+
+
+def test_a_job_that_kills_its_workers_takes_no_others_with_it(fleet: Fleet) -> None:
+    """One poison pill among 7 innocent jobs: it fails with WorkerLost, which names the workers; they complete."""
+    innocent = Journaled.dispatch_many([{"number": number, "seconds": 1} for number in range(7)])
+    poison = Poison.dispatch().id
+    workers = [fleet.start("--concurrency", "default=8")]
+
+    def is_over() -> bool:
+        if workers[-1].poll() is not None:
+            workers.append(fleet.start("--concurrency", "default=8"))
+        return fleet.count("completed") == 7 and fleet.count("failed") == 1
+
+    wait_until(is_over, 50, interval=0.1)
+    record = fleet.bench.queue.get(poison)
+    assert record.error is not None
+    assert (record.error.type, record.recoveries) == ("WorkerLost", 4)
+    deaths = [worker.pid for worker in workers if worker.poll() is not None]
+    assert len(deaths) == 4
+    assert all(f"-{pid}-" in record.error.message for pid in deaths)
+    assert {fleet.bench.queue.get(job.id).recoveries for job in innocent} <= {0, 1, 2}
     fleet.check()
 
 

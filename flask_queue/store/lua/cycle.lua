@@ -2,14 +2,16 @@
 -- KEYS: jobs state waiting prioritized delayed active workers completed failed cancelled cancelling attempts progress wake
 --       meta claims unique unique_of
 -- ARGV: tag, worker, want (jobs to claim, at most 256), idle (threads without work), keep_completed, keep_completed_ms,
---       keep_failed, keep_failed_ms, rate_limit (claims, 0 none), rate_ms, max_running (0 none); how many prefetched jobs
---       have started since, then id, number of each; then how many completed, and of each what includes/complete.lua
---       reads; how many others, and of each what includes/settle.lua reads; at most 256 in all
+--       keep_failed, keep_failed_ms, rate_limit (claims, 0 none), rate_ms, max_running (0 none), suspect_from (recoveries
+--       from which a job runs alone); how many jobs that did not start at once start now or have started since, then id,
+--       number of each; then how many completed, and of each what includes/complete.lua reads; how many others, and of each
+--       what includes/settle.lua reads; at most 256 in all
 -- Returns: now (Unix ms), how many are left ready, when they may be claimed (Unix ms, 0 now, -1 once a marker says so),
 --       next due time (Unix ms, 0 none), oldest beat of a worker (Unix ms), jobs this worker holds now, ids whose settling
 --       came too late, claimed jobs (id, state record, message of each, flat), ids of its jobs that were asked to stop
 local tag, worker, want, idle = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local rate_limit, rate_ms, max_running = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+local suspect_from = tonumber(ARGV[12])
 -- @include now
 -- @include state
 -- @include flag
@@ -36,8 +38,8 @@ redis.call('ZREM', workers, '')
 local now = now_ms()
 redis.call('ZADD', workers, string.format('%.0f', now), worker)
 
-start_claimed(13, tonumber(ARGV[12]), now)
-local at = 13 + 2 * ARGV[12]
+start_claimed(14, tonumber(ARGV[13]), now)
+local at = 14 + 2 * ARGV[13]
 local completed_count = tonumber(ARGV[at])
 if completed_count > 0 then
   complete(at + 1, completed_count, now)

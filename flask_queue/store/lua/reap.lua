@@ -2,18 +2,21 @@
 -- was asked to stop is cancelled.
 -- KEYS: jobs state waiting prioritized delayed workers failed cancelled cancelling attempts wake meta
 --       unique unique_of
--- ARGV: tag, lease_ms, max_recoveries, error JSON for a job that is given up
+-- ARGV: tag, lease_ms, max_recoveries, error JSON for a job that is given up (%s for the workers), suspect_from (recoveries), pause_ms (until the
+--       first suspect may run again, and between two of them)
 -- Returns: how many jobs came back, ids of those given up, the next lease's end (Unix ms, 0 no worker left),
 --       now (Unix ms)
 -- One worker a call, at most SEIZE_LIMIT of its jobs; twice is harmless, so any live worker may do it at any time.
 local tag, lease_ms, max_recoveries, lost_json = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local suspect_from, pause_ms = tonumber(ARGV[5]), tonumber(ARGV[6])
 -- @include now
 -- @include state
--- @include push
 -- @include wake
 -- @include history
 -- @include finish
 -- @include seize
+-- @include come_back
+-- @include name_workers
 -- @include asked
 -- @include cancel
 
@@ -26,7 +29,7 @@ local function recover(id, job)
   if job.started ~= '0' then
     job.recoveries = job.recoveries + 1
     if job.recoveries > max_recoveries and not is_unwanted then
-      fail_job(id, job, now, lost_json)
+      fail_job(id, job, now, string.format(lost_json, name_workers(id, job)))
       given_up[#given_up + 1] = id
       return
     end
@@ -35,9 +38,7 @@ local function recover(id, job)
   if is_unwanted then
     return cancel_job(id, job, now)
   end
-  job.state, job.due, job.started = 'w', 0, 0
-  redis.call('HSET', state, id, write_state(job))
-  push(id, job.priority, true)
+  come_back(id, job, now)
   recovered = recovered + 1
 end
 

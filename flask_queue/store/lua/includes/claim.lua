@@ -64,7 +64,8 @@ local function claim(want, idle, now)
       seen[ids[n]] = true
       job.state, job.number, job.worker = 'a', job.number + 1, worker
       job.finished, job.runtime, job.result = 0, 0, ''
-      job.started = #held_ids < idle and now or 0
+      -- A suspect waits until it is alone in its process, which then says that it starts.
+      job.started = #held_ids < idle and tonumber(job.recoveries) < suspect_from and now or 0
       if not messages[n] then
         fail_job(ids[n], job, now, MISSING_PAYLOAD)
       else
