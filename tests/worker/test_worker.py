@@ -168,7 +168,7 @@ class Stuck(Job):
     """Sleeps in one call that nothing can interrupt."""
 
     def handle(self) -> None:
-        census.run("stuck", 2)
+        census.run("stuck", 4)
 
 
 def test_a_stop_interrupts_what_does_not_end_and_gives_it_back(make_bench: MakeBench) -> None:
@@ -194,7 +194,7 @@ def test_a_stop_gives_back_even_what_cannot_be_interrupted(make_bench: MakeBench
     wait_until(lambda: census.all["stuck"] == 1)
     assert not worker.stop(1.5)
     assert bench.queue.get(job_id).state == "waiting"
-    wait_until(lambda: census.now["stuck"] == 0)
+    wait_until(lambda: census.now["stuck"] == 0, 10)
     assert bench.queue.get(job_id).state == "waiting"
     check(bench, "default")
 
