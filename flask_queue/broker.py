@@ -179,7 +179,8 @@ class QueueBroker(Broker):
 
     def _hooks_of(self, name: str) -> list[tuple[Middleware, Callable[..., None]]]:
         # Most middleware has two hooks of twenty: calling the empty ones took a third of a run's time.
-        hooks = self._hooks.get(name)
+        cache = self._hooks
+        hooks = cache.get(name)
         if hooks is None:
             plain = getattr(Middleware, name)
             bound = [(middleware, getattr(middleware, name)) for middleware in self.middleware]
@@ -187,7 +188,8 @@ class QueueBroker(Broker):
             if name == "before_delay_message":
                 # Its gauge is for messages in a worker's memory, of which ours have none; in a web process it has none.
                 hooks = [pair for pair in hooks if type(pair[0]).__module__ != "dramatiq.middleware.prometheus"]
-            self._hooks[name] = hooks
+            # Into the cache from before the look: a middleware may have been added meanwhile.
+            cache[name] = hooks
         return hooks
 
     def _new_job(self, message: Message[Any], delay: int | None) -> NewJob:

@@ -30,7 +30,11 @@ class AppContext(Middleware):
         if app is None:
             raise MiddlewareError("the app of this broker is gone")
         context = app.app_context()
-        context.push()
+        try:
+            context.push()
+        except Exception as error:
+            # Without this the run would go on, outside of a context.
+            raise MiddlewareError(f"the app context cannot be pushed: {error}") from error
         _pushed.set(context)
 
     def after_process_message(

@@ -156,8 +156,13 @@ class Lane:
 
     def return_overdue(self) -> None:
         """Give back what has been in a thread's hand for too long: its pool has met longer jobs."""
-        if time.monotonic() >= self._in_hand_until_s and self.give_back():
+        if time.monotonic() < self._in_hand_until_s:
+            return
+        if self.give_back():
             self.pool.expect(IN_HAND_S)
+        elif self._ahead:
+            # All have started: Redis must know, as it counts the losses of what started only.
+            self.beat_at_s = 0.0
 
     def apply(self, request: CycleRequest, reply: CycleReply) -> None:
         """Take in what a cycle brought."""

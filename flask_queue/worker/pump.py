@@ -175,8 +175,10 @@ class Pump:
                 self.lanes[message.delivery.queue_name].ended(message)
             case Woken():
                 self._waiter.heard()
-                if message.error is not None:
+                if isinstance(message.error, RedisError):
                     self._went_away(message.error)
+                elif message.error is not None:
+                    raise message.error
                 if message.queue is not None:
                     self.lanes[message.queue].woken()
             case _:

@@ -9,7 +9,6 @@ from queue import SimpleQueue
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
 
 from ..store.transitions import Transitions
 
@@ -28,7 +27,7 @@ class Woken:
     """The wait is over: a marker of `queue` was popped, or nothing came; the waiter listens to nothing now."""
 
     queue: str | None = None
-    error: RedisError | None = None
+    error: Exception | None = None
 
 
 class Waiter:
@@ -112,6 +111,7 @@ class Waiter:
         markers = {self._transitions.keys(queue)["wake"]: queue for queue in queues}
         try:
             popped: Any = self._client.bzpopmin([*markers, self._poke_key(queues[0])], timeout=BLOCK_S)
-        except RedisError as error:
+        except Exception as error:
+            # Whatever it is: a thread that ended in silence would leave a worker that only polls.
             return Woken(error=error)
         return Woken(markers.get(popped[0].decode()) if popped else None)

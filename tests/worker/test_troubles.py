@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ import redis
 
 from flask_queue import Job, JobState, Queue
 from flask_queue.store.transitions import CycleReply, CycleRequest, Retention
+from flask_queue.worker import Worker
+from tests.servers import RedisServer
 from tests.store.checks import check_queue
 from tests.support import wait_until
 from tests.worker.conftest import Bench, MakeBench
@@ -195,3 +198,95 @@ def test_a_connection_that_breaks_at_every_wait_is_no_reason_to_hurry(
         while time.monotonic() < until:
             assert bench.finished(Notes.dispatch().id, timeout=8).state == "completed"
     assert sum("not available" in entry.message for entry in caplog.records) <= 4
+
+
+def test_a_wait_that_breaks_for_no_reason_of_redis_ends_the_worker(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of ours is not swallowed: the worker says so and ends, and others take over."""
+    bench = make_bench(Notes)
+
+    def broken(*args: Any, **options: Any) -> None:
+        raise ValueError("a fault")
+
+    monkeypatch.setattr(redis.Redis, "bzpopmin", broken)
+    worker = Worker(bench.broker)
+    worker.start()
+    assert worker.join(5)
+    assert worker.stop()
+    assert worker.has_failed
+
+
+def test_redis_knows_soon_what_has_started(make_bench: MakeBench) -> None:
+    """Also of a long job that was taken ahead of its thread: if it kills its worker, that counts."""
+    bench = make_bench(Notes, Waits, QUEUE_LEASE_S=60)
+    Notes.dispatch_many([{"number": -1}] * 200)
+    job_id = Waits.dispatch().id
+    with bench.working({"default": 1}):
+        assert started.wait(5)
+        wait_until(lambda: bench.queue.get(job_id).started_at is not None, 1)
+        gate.set()
+
+
+def test_a_job_that_comes_back_while_it_still_runs(make_bench: MakeBench) -> None:
+    """Taken for dead, a worker claims its own job again: the first run settles nothing, the second one does."""
+    bench = make_bench(Waits)
+    job_id = Waits.dispatch().id
+    store = bench.broker.store
+    with bench.working({"default": 2}):
+        assert started.wait(5)
+        started.clear()
+        wait_until(lambda: store.transitions.reap(store.client, "default", lease_ms=0, max_recoveries=3).recovered == 1)
+        assert started.wait(5)
+        gate.set()
+        record = bench.finished(job_id)
+        assert (record.state, record.attempts, record.recoveries) == ("completed", 1, 1)
+        assert [run.outcome for run in record.history] == ["lost", "completed"]
+        gate.clear()
+        Waits.dispatch_many([{}] * 3)
+        wait_until(lambda: (counts := bench.queue.counts()["default"])["active"] == 2 and counts["waiting"] == 1)
+        gate.set()
+        wait_until(lambda: bench.queue.counts()["default"]["completed"] == 4)
+    check(bench)
+
+
+@contextmanager
+def frozen(server: RedisServer) -> Iterator[None]:
+    """Redis hangs: it takes connections and commands, and answers later."""
+    server.freeze()
+    try:
+        yield
+    finally:
+        server.thaw()
+
+
+def test_a_redis_that_hangs_loses_and_repeats_nothing(own_server: RedisServer, make_bench: MakeBench) -> None:
+    """For longer than the time-out of a connection: what it did meanwhile is found out, and each job runs once."""
+    bench = make_bench(Notes, url=own_server.url, QUEUE_SOCKET_TIMEOUT_S=0.5)
+    Notes.dispatch_many([{"number": number} for number in range(3000)])
+    with bench.working():
+        for _ in range(3):
+            before = len(ran)
+            wait_until(lambda before=before: len(ran) > before)  # type: ignore[misc]
+            with frozen(own_server):
+                time.sleep(0.8)
+        wait_until(lambda: bench.queue.counts()["default"]["completed"] == 3000, 15)
+    assert sorted(ran) == list(range(3000))
+    check(bench)
+
+
+def test_a_redis_that_lost_its_data_is_worked_on(make_bench: MakeBench) -> None:
+    """What was running ends as late, what is dispatched then runs; nothing of the old jobs is in the way."""
+    with RedisServer() as server:
+        bench = make_bench(Waits, Notes, url=server.url)
+        Waits.options(job_id="same").dispatch()
+        with bench.working({"default": 2}):
+            assert started.wait(5)
+            server.kill()
+            server.start()
+            wait_until(lambda: bench.queue.counts()["default"]["completed"] == 0)
+            assert bench.finished(Notes.dispatch(1).id).state == "completed"
+            gate.set()
+            wait_until(lambda: bench.finished(Notes.dispatch(2).id).state == "completed")
+        assert bench.queue.counts()["default"] | {"completed": 2, "active": 0} == bench.queue.counts()["default"]
+        check(bench)
