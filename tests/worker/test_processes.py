@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,12 @@ class Fleet:
         """How often each job said that."""
         lines = self._journal.read_text().splitlines() if self._journal.exists() else []
         return Counter(int(number) for what, number, _ in map(str.split, lines) if what == event)
+
+    def has_beaten(self, process: subprocess.Popen[bytes]) -> bool:
+        """Whether its worker has begun to work."""
+        store = self.bench.broker.store
+        workers: Any = store.client.zrange(store.transitions.keys("default")["workers"], 0, -1)
+        return any(f"-{process.pid}-".encode() in worker for worker in workers)
 
     def count(self, state: str) -> int:
         return self.bench.queue.counts()["default"][state]
@@ -185,13 +192,16 @@ def test_a_busy_worker_passes_a_wake_marker_on(fleet: Fleet) -> None:
 
 @contextmanager
 def murders(fleet: Fleet, every_s: float) -> Iterator[Callable[[], None]]:
-    """Two workers, of which the older is killed and replaced whenever `every_s` have passed; call it often."""
+    """Two workers, of which the older is killed and replaced whenever `every_s` have passed; call it often.
+
+    Not before the younger one works: on a busy machine it takes long to start, and nobody would ever work.
+    """
     alive = [fleet.start(), fleet.start()]
     last = time.monotonic()
 
     def tick() -> None:
         nonlocal last
-        if time.monotonic() - last >= every_s:
+        if time.monotonic() - last >= every_s and fleet.has_beaten(alive[1]):
             last = time.monotonic()
             alive.pop(0).kill()
             alive.append(fleet.start())
