@@ -88,9 +88,13 @@ class Executor:
         return Ended(delivery, outcome, round(runtime_s * 1000), runtime_s)
 
     def timeout_s(self, delivery: Delivery) -> float:
-        """Seconds that a run of this delivery may take."""
+        """Seconds that a run of this delivery may take. Raises nothing: a wrong option fails the run itself."""
         actor = self._broker.actors.get(delivery.actor_name)
-        return self._broker.config.timeout_s if actor is None else self._timeout_s(actor, delivery)
+        default_s = self._broker.config.timeout_s
+        try:
+            return default_s if actor is None else self._timeout_s(actor, delivery)
+        except Exception:
+            return default_s
 
     def _process(self, delivery: Delivery) -> Outcome:
         """The order of hooks is that of Dramatiq's worker, which middleware relies on."""
@@ -121,9 +125,9 @@ class Executor:
         guard = self._guards.current()
         delivery.masked = guard.masked
         grace_s = 0.0 if _runs_job(actor) and actor.is_async else STOP_GRACE_S
-        delivery.interrupt = partial(guard.interrupt_after, grace_s, Stopped)
         try:
-            with guard.window(timeout_s):
+            with guard.window(timeout_s) as window:
+                delivery.interrupt = partial(guard.interrupt_after, grace_s, Stopped, window)
                 if delivery.cancelled:
                     # Asked a moment ago, before there was anything to interrupt.
                     delivery.interrupt()

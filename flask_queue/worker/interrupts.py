@@ -26,6 +26,7 @@ class Guard:
     def __init__(self) -> None:
         self._thread_id = threading.get_ident()
         self._lock = threading.Lock()
+        self._number = 0
         self._is_open = False
         self._is_masked = False
         #: The last that was raised in this window, or is to be.
@@ -38,11 +39,11 @@ class Guard:
         self._stop: type[BaseException] = Interrupt
 
     @contextmanager
-    def window(self, timeout_s: float) -> Iterator[None]:
-        """Allow interrupts inside; after `timeout_s` one comes by itself."""
-        self._open(timeout_s)
+    def window(self, timeout_s: float) -> Iterator[int]:
+        """Allow interrupts inside; after `timeout_s` one comes by itself. Yields the window's number."""
+        number = self._open(timeout_s)
         try:
-            yield
+            yield number
         finally:
             self.close()
 
@@ -82,10 +83,10 @@ class Guard:
                 self._stop_at_s = float("inf")
                 self._interrupt(self._stop)
 
-    def interrupt_after(self, grace_s: float, error: type[BaseException]) -> None:
-        """Interrupt the run inside the window, if there is one, once it has gone on for so long."""
+    def interrupt_after(self, grace_s: float, error: type[BaseException], window: int) -> None:
+        """Interrupt the run inside the window of this number, if it is still open, once it has gone on for so long."""
         with self._lock:
-            if self._is_open:
+            if self._is_open and self._number == window:
                 self._stop, self._stop_at_s = error, time.monotonic() + grace_s
 
     def close(self) -> None:
@@ -97,10 +98,12 @@ class Guard:
         if may_be_under_way:
             _absorb()
 
-    def _open(self, timeout_s: float) -> None:
+    def _open(self, timeout_s: float) -> int:
         with self._lock:
+            self._number += 1
             self._is_open, self._is_masked, self._raised, self._due = True, False, None, None
             self._deadline_s = time.monotonic() + timeout_s
+            return self._number
 
     def _interrupt(self, error: type[BaseException]) -> bool:
         if not self._is_open or self._raised is error:

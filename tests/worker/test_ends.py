@@ -376,3 +376,48 @@ def test_no_job_runs_outside_of_an_app_context(make_bench: MakeBench) -> None:
     assert record.error is not None
     assert (record.state, calls) == ("failed", [])
     assert "no database" in record.error.message
+
+
+def test_a_wrong_time_limit_fails_the_run_and_nothing_else(make_bench: MakeBench) -> None:
+    """What somebody sent in its place costs neither the thread nor the job's settling."""
+    bench = make_bench(Quick)
+
+    @dramatiq.actor(broker=bench.broker, max_retries=0)
+    def limited() -> None:
+        calls.append("not reached")
+
+    message = limited.send_with_options(time_limit="soon")
+    with bench.working({"default": 1}):
+        record = bench.finished(f"default:{message.message_id}")
+        assert bench.finished(Quick.dispatch().id).state == "completed"
+    assert record.error is not None
+    assert record.error.type == "TypeError"
+    assert calls == [0]
+
+
+class First(Job):
+    def handle(self) -> None:
+        calls.append(self._run)
+
+
+class Next(Job):
+    """Learns that the run before it on the thread was to stop, which is over: its worker had not heard yet."""
+
+    max_retries = 0
+
+    def handle(self) -> None:
+        calls[0].ask_to_stop()
+        until = time.monotonic() + 0.5
+        while time.monotonic() < until:
+            time.sleep(0.01)
+
+
+def test_a_cancel_that_comes_too_late_stops_no_other_run(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread has begun another job by then."""
+    monkeypatch.setattr("flask_queue.worker.executor.STOP_GRACE_S", 0)
+    bench = make_bench(First, Next)
+    with bench.working({"default": 1}):
+        bench.finished(First.dispatch().id)
+        assert bench.finished(Next.dispatch().id).state == "completed"
