@@ -63,6 +63,13 @@ class Ended:
     runtime_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """A thread of the worker has ended by a fault of ours. What it had in hand would stay active for ever."""
+
+    error: BaseException
+
+
 class Executor:
     """Runs deliveries, on the threads of the pools. Does no I/O for the queue: the pump settles what ended."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from ..delivery import Delivery
-from .executor import Ended
+from .executor import Crashed, Ended
 
 #: Work that may wait in front of a thread, to hide the round trip that fetches more.
 AHEAD_S = 0.010
@@ -29,7 +29,7 @@ class Pool:
         queue: its name.
         threads: how many jobs run at a time.
         run: what a thread does with a delivery.
-        report: where it puts the end of a run.
+        report: where it puts the end of a run, or of a thread that should not end.
         takes_ahead: whether jobs may wait in front of a thread.
     """
 
@@ -39,7 +39,7 @@ class Pool:
         threads: int,
         *,
         run: Callable[[Delivery], Ended],
-        report: Callable[[Ended], None],
+        report: Callable[[Ended | Crashed], None],
         takes_ahead: bool = True,
     ) -> None:
         self.queue = queue
@@ -117,8 +117,11 @@ class Pool:
         return not any(worker.is_alive() for worker in self._workers)
 
     def _work(self) -> None:
-        while self._run_next():
-            pass
+        try:
+            while self._run_next():
+                pass
+        except BaseException as error:
+            self._report(Crashed(error))
 
     def _run_next(self) -> bool:
         # A function of its own, so that a thread that waits keeps no payload alive.

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError, ResponseError
 from ..broker import QueueBroker
 from ..store.connect import explain
 from ..store.transitions import CycleReply, CycleRequest
-from .executor import Ended
+from .executor import Crashed, Ended
 from .heart import Pulse
 from .lane import NEVER_S, Lane
 from .outage import Outage
@@ -25,7 +25,7 @@ logger = logging.getLogger("flask_queue.worker")
 #: How often a burst looks whether other workers are done.
 BURST_LOOK_S = 0.25
 
-Message = Ended | Woken | Callable[[], None]
+Message = Ended | Woken | Crashed | Callable[[], None]
 
 
 class Pump:
@@ -49,7 +49,7 @@ class Pump:
         client: Redis,
         worker: str,
         *,
-        make_waiter: Callable[[Callable[[Woken], None]], Waiter],
+        make_waiter: Callable[[Callable[[Woken | Crashed], None]], Waiter],
         reporter: Reporter,
         pulse: Pulse,
         is_burst: bool = False,
@@ -83,7 +83,7 @@ class Pump:
                 if self._outage is None or time.monotonic() >= self._outage.retry_at_s:
                     self._guarded(self._work)
             self._guarded(self._sign_off)
-        except Exception:
+        except BaseException:
             # A fault of ours. The leases of this worker run out, and others take its jobs back.
             self.has_failed = True
             logger.exception("The pump of worker %s has failed.", self._worker)
@@ -175,12 +175,12 @@ class Pump:
                 self.lanes[message.delivery.queue_name].ended(message)
             case Woken():
                 self._waiter.heard()
-                if isinstance(message.error, RedisError):
+                if message.error is not None:
                     self._went_away(message.error)
-                elif message.error is not None:
-                    raise message.error
                 if message.queue is not None:
                     self.lanes[message.queue].woken()
+            case Crashed():
+                raise message.error
             case _:
                 message()
 

@@ -9,8 +9,10 @@ from queue import SimpleQueue
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import RedisError
 
 from ..store.transitions import Transitions
+from .executor import Crashed
 
 #: Longest block. Also the most that a marker costs which got lost with the worker that had popped it.
 BLOCK_S = 5
@@ -27,7 +29,7 @@ class Woken:
     """The wait is over: a marker of `queue` was popped, or nothing came; the waiter listens to nothing now."""
 
     queue: str | None = None
-    error: Exception | None = None
+    error: RedisError | None = None
 
 
 class Waiter:
@@ -38,10 +40,12 @@ class Waiter:
     Args:
         client: for this waiter alone; its socket time-out must exceed `BLOCK_S`.
         worker: id of the worker; names the key by which its own pump ends a wait.
-        report: where a `Woken` goes.
+        report: where a `Woken` goes, or the news that the thread has ended.
     """
 
-    def __init__(self, client: Redis, transitions: Transitions, worker: str, report: Callable[[Woken], None]) -> None:
+    def __init__(
+        self, client: Redis, transitions: Transitions, worker: str, report: Callable[[Woken | Crashed], None]
+    ) -> None:
         self._client = client
         self._transitions = transitions
         self._worker = worker
@@ -99,19 +103,25 @@ class Waiter:
         return self._transitions.keys(queue)[f"poke:{self._worker}"]
 
     def _run(self) -> None:
+        try:
+            self._wait_on_request()
+        except Exception as error:
+            # In silence it would leave a worker that only polls.
+            self._report(Crashed(error))
+        self._client.close()
+
+    def _wait_on_request(self) -> None:
         while (queues := self._requests.get()) is not None:
             woken = self._wait(queues)
             self._report(woken)
             if woken.error is not None:
                 # The pump may be able to work all the same, and ask for the next wait at once.
                 self._stopped.wait(ERROR_PAUSE_S)
-        self._client.close()
 
     def _wait(self, queues: tuple[str, ...]) -> Woken:
         markers = {self._transitions.keys(queue)["wake"]: queue for queue in queues}
         try:
             popped: Any = self._client.bzpopmin([*markers, self._poke_key(queues[0])], timeout=BLOCK_S)
-        except Exception as error:
-            # Whatever it is: a thread that ended in silence would leave a worker that only polls.
+        except RedisError as error:
             return Woken(error=error)
         return Woken(markers.get(popped[0].decode()) if popped else None)

@@ -262,9 +262,10 @@ def frozen(server: RedisServer) -> Iterator[None]:
 
 def test_a_redis_that_hangs_loses_and_repeats_nothing(own_server: RedisServer, make_bench: MakeBench) -> None:
     """For longer than the time-out of a connection: what it did meanwhile is found out, and each job runs once."""
-    bench = make_bench(Notes, url=own_server.url, QUEUE_SOCKET_TIMEOUT_S=0.5)
+    hasty = make_bench(Notes, url=own_server.url, QUEUE_SOCKET_TIMEOUT_S=0.5)
+    bench = make_bench(Notes, url=own_server.url)
     Notes.dispatch_many([{"number": number} for number in range(3000)])
-    with bench.working():
+    with hasty.working():
         for _ in range(3):
             before = len(ran)
             wait_until(lambda before=before: len(ran) > before)  # type: ignore[misc]
@@ -290,3 +291,22 @@ def test_a_redis_that_lost_its_data_is_worked_on(make_bench: MakeBench) -> None:
             wait_until(lambda: bench.finished(Notes.dispatch(2).id).state == "completed")
         assert bench.queue.counts()["default"] | {"completed": 2, "active": 0} == bench.queue.counts()["default"]
         check(bench)
+
+
+def test_a_job_thread_that_breaks_ends_the_worker(make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else its job would stay active as long as the worker lives: so others take it."""
+    bench = make_bench(Notes, QUEUE_LEASE_S=1)
+    worker = Worker(bench.broker)
+    monkeypatch.setattr(worker.running, "run", _broken)
+    worker.serve("default")
+    job_id = Notes.dispatch().id
+    worker.start()
+    assert worker.join(5)
+    assert worker.stop()
+    assert worker.has_failed
+    with bench.working():
+        assert bench.finished(job_id).recoveries == 1
+
+
+def _broken(*args: Any) -> None:
+    raise ValueError("a fault")
