@@ -50,6 +50,13 @@ class LimitedFleet(Fleet):
         self.start()
         self.wait_for_workers(2)
 
+    def stop(self) -> None:
+        """End all in order, and check that the store is whole."""
+        for process in self.processes:
+            process.terminate()
+        assert [process.wait(20) for process in self.processes] == [0] * len(self.processes)
+        self.check()
+
     def wait_for_workers(self, count: int) -> None:
         """Return when so many have beaten."""
         store = self.bench.broker.store
@@ -90,17 +97,16 @@ def crowded(times: Sequence[int], limit: int, window_ms: int) -> list[int]:
 
 
 def test_two_processes_keep_a_rate_limit_and_use_it_up(make_fleet: MakeFleet) -> None:
-    """At full speed no window of 2 s has more than 100 claims, and what is allowed is used, as far as the machine can."""
+    """At full speed no window of 2 s has more than 100 claims, and 95 % of what is allowed is used."""
     fleet = make_fleet('{"rate_limit": "100/2s"}')
     Claimed.dispatch_many([{}] * 1000)
     fleet.start_two()
-    wait_until(lambda: len({pid for _, _, pid in fleet.lines()}) == 2, 30)
-    begun_ms = max(claimed_ms for _, claimed_ms, _ in fleet.lines())
-    wait_until(lambda: max(claimed_ms for _, claimed_ms, _ in fleet.lines()) > begun_ms + 6500, 15)
-    times = [claimed_ms for _, claimed_ms, _ in fleet.lines()]
+    wait_until(lambda: len(fleet.lines()) > 400, 40)
+    times = sorted(claimed_ms for _, claimed_ms, _ in fleet.lines())
     assert crowded(times, 100, 2000) == []
-    assert sum(begun_ms < claimed_ms <= begun_ms + 6000 for claimed_ms in times) >= 0.85 * 300
-    fleet.check()
+    assert times[400] - times[0] <= 4 * 2000 / 0.95
+    assert len({pid for _, _, pid in fleet.lines()}) == 2
+    fleet.stop()
 
 
 def running_at_most(lines: Sequence[tuple[str, int, int]]) -> int:
@@ -120,7 +126,7 @@ def test_two_processes_keep_max_running_and_use_it_up(make_fleet: MakeFleet) -> 
     wait_until(lambda: fleet.count("completed") == 300, 30, interval=0.05)
     assert running_at_most(fleet.lines()) == 3
     assert len({pid for _, _, pid in fleet.lines()}) == 2
-    fleet.check()
+    fleet.stop()
 
 
 def test_a_killed_worker_frees_its_slots_with_its_lease(make_fleet: MakeFleet) -> None:
