@@ -116,9 +116,9 @@ class Heartbeat:
 
 def _shared_memory() -> int:
     """A file that is in memory alone, or in none of the folders: containers may have no place to write to."""
-    if hasattr(os, "memfd_create"):
+    try:
         file = os.memfd_create("flask-queue-pulse")
-    else:
+    except (AttributeError, OSError):  # Linux alone has it
         with tempfile.TemporaryFile() as temporary:
             file = os.dup(temporary.fileno())
     os.truncate(file, Pulse.SIZE)

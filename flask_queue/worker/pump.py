@@ -192,6 +192,8 @@ class Pump:
 
     def _work(self) -> None:
         """Everything that is to be done now, in as few round trips as can be."""
+        # First: what is claimed then may hold the interpreter up, and a worker must be known to be beaten for.
+        self._reporter.report(self._client, self.lanes)
         for lane in self.lanes.values():
             lane.return_overdue()
         self._attend_to_suspects()
@@ -200,7 +202,6 @@ class Pump:
         if lanes:
             self._exchange(lanes)
         self._came_back()
-        self._reporter.report(self._client, self.lanes)
         self._reap()
         if self._is_claiming:
             self._waiter.listen([lane.queue for lane in self.lanes.values() if lane.is_listening], self._client)

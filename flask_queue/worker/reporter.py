@@ -22,6 +22,8 @@ from .running import Run, Running
 
 logger = logging.getLogger("flask_queue.worker")
 
+#: Seconds between two reports while something runs.
+BUSY_S = 1.0
 #: Dramatiq's options may say "for ever".
 LONGEST_S = 1e9
 
@@ -46,9 +48,11 @@ class Reporter:
         heartbeat: Heartbeat | None,
         heed: Callable[[Request], None],
     ) -> None:
-        self.due_at_s = 0.0
         #: Redis has heard of this worker.
         self.has_reported = False
+        self._told_at_s = float("-inf")
+        #: As it told last: whether anything ran, and how many runs had started.
+        self._was_busy, self._told_count = False, 0
         self._roster = broker.store.roster
         self._lease_ms = broker.config.lease_ms
         self._worker = worker
@@ -60,6 +64,12 @@ class Reporter:
         self._host, self._pid, self._version = socket.gethostname(), os.getpid(), _version()
         self._started_s = time.monotonic()
 
+    @property
+    def due_at_s(self) -> float:
+        """When the next report is due: with the beats, or a second after the last one while jobs come and go."""
+        is_busy = self._was_busy or self._told_count != self._running.count
+        return self._told_at_s + (min(BUSY_S, self._beat_s) if is_busy else self._beat_s)
+
     def report(self, client: Redis, lanes: Mapping[str, Lane]) -> None:
         """Tell, if it is time; what Redis refuses keeps nobody from working. Redis: one round trip."""
         now_s = time.monotonic()
@@ -67,13 +77,16 @@ class Reporter:
             return
         if self._heartbeat is not None:
             self._heartbeat.keep(self._worker, list(lanes))
+        self._told_count = self._running.count
+        shown = self._shown(lanes)
+        self._was_busy = bool(shown.running)
         try:
-            asked = self._roster.report(client, self._worker, self._shown(lanes), lease_ms=self._lease_ms)
+            asked = self._roster.report(client, self._worker, shown, lease_ms=self._lease_ms)
             self._is_refused = False
         except ResponseError as error:
             asked = None
             self._refused(error)
-        self.due_at_s = now_s + self._beat_s
+        self._told_at_s = now_s
         self.has_reported = True
         if asked is not None:
             self._heed(asked)

@@ -16,6 +16,9 @@ from .heart import Pulse
 #: A run is interrupted some moments after its time-out, and may need some more to end.
 OVERDUE_AFTER_S = OVERDUE_AFTER_MS / 1000
 
+#: A pump that hangs must not keep the threads.
+CLOSE_S = 5.0
+
 
 class Run(NamedTuple):
     """A run that has started, on the monotonic clock, and how long it may take."""
@@ -38,7 +41,7 @@ class Running:
         timeout_of: seconds that a delivery's run may take.
         pulse: learns the longest of them, before the job can keep the interpreter for itself.
         limit: how many may start; those beyond go back to their queues unspent.
-        on_limit: called once that many have started.
+        on_limit: called once that many have started; it sees to it that `close` is called.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Running:
         self._lock = threading.Lock()
         self._runs: dict[int, Run] = {}
         self._longest_s = 0.0
+        self._closed = threading.Event()
         #: How many have started.
         self.count = 0
 
@@ -64,18 +68,20 @@ class Running:
         """Run a delivery, and be able to tell that it runs."""
         timeout_s = self._timeout_of(delivery)
         with self._lock:
-            if self.count == self._limit:
-                return Ended(delivery, GivenBack(), 0, 0.0)
-            self.count += 1
-            if self.count == self._limit:
-                self._on_limit()
-            self._runs[id(delivery)] = Run(delivery, time.monotonic(), timeout_s)
-            if timeout_s > self._longest_s:
-                self._expect(timeout_s)
+            if may_start := self.count != self._limit:
+                self._begin(Run(delivery, time.monotonic(), timeout_s))
+        if not may_start:
+            # After the jobs behind it, it goes back in front of them.
+            self._closed.wait(CLOSE_S)
+            return Ended(delivery, GivenBack(), 0, 0.0)
         try:
             return self._run(delivery)
         finally:
             del self._runs[id(delivery)]
+
+    def close(self) -> None:
+        """Note that nothing more is claimed, and what nobody has begun was given back."""
+        self._closed.set()
 
     def look(self) -> list[Run]:
         """What runs now, the oldest first. Lets the pulse expect no more than that."""
@@ -83,6 +89,14 @@ class Running:
             runs = list(self._runs.values())
             self._expect(max((run.timeout_s for run in runs), default=0.0))
         return runs
+
+    def _begin(self, run: Run) -> None:
+        self.count += 1
+        if self.count == self._limit:
+            self._on_limit()
+        self._runs[id(run.delivery)] = run
+        if run.timeout_s > self._longest_s:
+            self._expect(run.timeout_s)
 
     def _expect(self, longest_s: float) -> None:
         self._longest_s = longest_s

@@ -145,8 +145,16 @@ class Supervisor:
             return
         for place in self._places:
             if place.child is None and place.start_at_s is not None and place.start_at_s <= time.monotonic():
-                place.child = self._start(self._heed)
-                logger.info("Worker process %d starts.", place.child.pid)
+                self._start_at(place)
+
+    def _start_at(self, place: Place) -> None:
+        try:
+            place.child = self._start(self._heed)
+        except OSError as error:
+            # Out of memory, of processes or of files.
+            logger.error("No worker process can be started (%s); tried again in %g s.", error, self._back_off(place))
+        else:
+            logger.info("Worker process %d starts.", place.child.pid)
 
     def _look_at_the_dead(self) -> None:
         for place in self._places:
@@ -169,10 +177,17 @@ class Supervisor:
         elif was_tired and status == 0:
             place.start_at_s, place.failures = now_s, 0
         else:
-            place.failures = 1 if now_s - child.started_s > STEADY_S else place.failures + 1
-            delay_s = min(MAX_BACKOFF_S, MIN_BACKOFF_S * 2 ** (place.failures - 1))
-            place.start_at_s = now_s + delay_s
-            logger.error("Worker process %d %s; another starts in %g s.", child.pid, _how(status), delay_s)
+            if now_s - child.started_s > STEADY_S:
+                place.failures = 0
+            text = "Worker process %d %s; another starts in %g s."
+            logger.error(text, child.pid, _how(status), self._back_off(place))
+
+    def _back_off(self, place: Place) -> float:
+        """Let the place wait; how many seconds."""
+        place.failures += 1
+        delay_s = min(MAX_BACKOFF_S, MIN_BACKOFF_S * 2.0 ** (place.failures - 1))
+        place.start_at_s = time.monotonic() + delay_s
+        return delay_s
 
     def _replace_next(self) -> None:
         if self._replacing is not None:

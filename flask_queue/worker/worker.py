@@ -69,7 +69,7 @@ class Worker:
         self._guards = Guards(self._pulse.tick)
         executor = Executor(broker, self._guards)
         #: What runs, and how many have started.
-        self.running = Running(executor.run, executor.timeout_s, self._pulse, max_jobs, self.quiet)
+        self.running = Running(executor.run, executor.timeout_s, self._pulse, max_jobs, self._reach_limit)
         self._client = broker.store.make_client(broker.config.socket_timeout_s)
         self._blocking_client = broker.store.make_client(broker.config.socket_timeout_s + BLOCK_S)
         self._pump = Pump(
@@ -171,6 +171,13 @@ class Worker:
         elif self._pump.is_accepting:
             logger.info("Worker %s was told to be quiet: it claims nothing more.", self.id)
             self._pump.pause()
+
+    def _reach_limit(self) -> None:
+        def act() -> None:
+            self._pump.pause()
+            self.running.close()
+
+        self._pump.inbox.put(act)
 
     def _stop(self, until_s: float, limit_s: float) -> None:
         self.broker.emit_before("worker_shutdown", self)

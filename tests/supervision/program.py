@@ -119,10 +119,10 @@ class SpeakAsync(Job):
 
 
 class Tell(Job):
-    """What its module says: another text where the file was changed."""
+    """What its module and its environment say: other texts where these were changed."""
 
-    def handle(self) -> str:
-        return "before"
+    def handle(self) -> list[str]:
+        return ["old code", os.environ.get("GREETING", "none")]
 
 
 queue = FlaskQueue(
@@ -132,7 +132,9 @@ queue = FlaskQueue(
 
 
 def create_app() -> Flask:
-    """Where Redis is, and the rest, comes from the environment."""
+    """Where Redis is, and the rest, comes from the environment. A file named `broken` makes it fail."""
+    if Path("broken").exists():
+        raise RuntimeError("broken for a test")
     app = Flask(__name__)
     queue.init_app(app)
     return app

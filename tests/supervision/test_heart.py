@@ -6,12 +6,15 @@ import os
 import re
 import signal
 import time
+from pathlib import Path
 
 import pytest
+from flask import Flask
 from redis import Redis
 
+from flask_queue.current import broker_of
 from tests.supervision.conftest import LEASE_S, PATIENCE_S, Site, hearts, is_alive, rss_kib
-from tests.supervision.program import Backtrack, Blocked, Loop, Nap, Stick
+from tests.supervision.program import Backtrack, Blocked, Loop, Nap, Stick, queue
 from tests.support import wait_until
 
 ERROR_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ERROR   \d+ Worker \S+ is stuck", re.MULTILINE)
@@ -105,6 +108,28 @@ def test_a_blocking_call_is_overdue_and_kills_nothing(site: Site) -> None:
     wait_until(lambda: time.monotonic() > until_s, 3 * LEASE_S)
     assert site.finished(Nap.dispatch("b").id).result == worker.process.pid
     assert worker.process.poll() is None
+
+
+@pytest.mark.needs("ps")
+@pytest.mark.needs("valkey-server")
+def test_leases_are_kept_on_an_embedded_server(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The heart finds its socket; while it beats it takes little memory, as it loads neither Flask nor the package."""
+    monkeypatch.setenv("QUEUE_REDIS_URL", "embedded://queue")
+    app = Flask("embedded", instance_path=str(site.commands.folder / "instance"))
+    queue.init_app(app)
+    with app.app_context():
+        job = Stick.options(timeout_s=60).dispatch()
+        worker = site.work(QUEUE_REDIS_URL="embedded://queue")
+        site.wait_for("start stick")
+        site.work(QUEUE_REDIS_URL="embedded://queue")
+        until_s = time.monotonic() + 2 * LEASE_S
+        wait_until(lambda: time.monotonic() > until_s, 3 * LEASE_S)
+        record = queue.get(job.id)
+        assert (record.state, record.recoveries) == ("active", 0)
+        assert len(queue.workers()) == 2
+    (heart,) = hearts(worker.process.pid)
+    assert 20 * 1024 < rss_kib(heart) < 40 * 1024
+    broker_of(app).close()
 
 
 @pytest.mark.needs("ps")
