@@ -176,7 +176,7 @@ class Lane:
         for key in request.started:
             self._ahead.pop(key, None)
             if self._is_announcing and self._alone is not None and key == (self._alone.local_id, self._alone.number):
-                self.pool.give(self._alone)
+                self._announced(self._alone, is_late=key[0] in reply.late)
         now_s = time.monotonic()
         for local_id in reply.asked:
             self._ask_to_stop(local_id)
@@ -255,6 +255,14 @@ class Lane:
         for local_id, number in self._held.keys() - settled:
             logger.warning("Job %s:%s does not stop; it goes back to its queue.", self.queue, local_id)
             self._pending.append(Settlement(local_id, number, 0, GivenBack()))
+
+    def _announced(self, suspect: Delivery, *, is_late: bool) -> None:
+        """Let it begin; not where this worker was taken for dead while it waited: then others have the job."""
+        if is_late:
+            self._held.pop((suspect.local_id, suspect.number), None)
+            self._alone = None
+        else:
+            self.pool.give(suspect)
 
     def _ask_to_stop(self, local_id: str) -> None:
         for (held_id, _), delivery in self._held.items():

@@ -7,13 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 import redis
 
 from flask_queue import Job, JobState, Queue
-from flask_queue.store.transitions import CycleReply, CycleRequest, Retention
+from flask_queue.store.transitions import SUSPECT_FROM, CycleReply, CycleRequest, Retention
 from flask_queue.worker import Worker
 from tests.servers import RedisServer
 from tests.store.checks import check_queue
@@ -291,6 +292,37 @@ def test_a_redis_that_lost_its_data_is_worked_on(make_bench: MakeBench) -> None:
             wait_until(lambda: bench.finished(Notes.dispatch(2).id).state == "completed")
         assert bench.queue.counts()["default"] | {"completed": 2, "active": 0} == bench.queue.counts()["default"]
         check(bench)
+
+
+def lose_workers(bench: Bench, count: int) -> None:
+    """The next job is claimed and lost so many times."""
+    store = bench.broker.store
+
+    def claims(worker: str) -> bool:
+        request = CycleRequest("default", want=1, idle=1)
+        (reply,) = store.transitions.cycle(store.client, worker, bench.broker.retention, [request])
+        return isinstance(reply, CycleReply) and bool(reply.claimed)
+
+    for number in range(count):
+        wait_until(partial(claims, f"dead-{number}"))
+        store.transitions.reap(store.client, "default", lease_ms=0, max_recoveries=count)
+
+
+def test_a_suspect_that_is_taken_away_while_it_waits_does_not_begin(make_bench: MakeBench) -> None:
+    """Its worker was taken for dead while another job kept it from its turn: it runs where it is claimed next, once."""
+    bench = make_bench(Notes, Waits)
+    suspect = Notes.dispatch(7)
+    lose_workers(bench, SUSPECT_FROM)
+    store = bench.broker.store
+    with bench.working({"default": 2}):
+        Waits.dispatch()
+        assert started.wait(5)
+        bench.reaches(suspect.id, JobState.ACTIVE)
+        wait_until(lambda: store.transitions.reap(store.client, "default", lease_ms=0, max_recoveries=9).recovered)
+        gate.set()
+        wait_until(lambda: bench.queue.counts()["default"]["completed"] == 2)
+    assert ran == [7]
+    check(bench)
 
 
 def test_a_job_thread_that_breaks_ends_the_worker(make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
