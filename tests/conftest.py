@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,6 +40,24 @@ def redis_client(redis_server: RedisServer) -> Iterator[redis.Redis]:
 def redis_url(redis_server: RedisServer, redis_client: redis.Redis) -> str:
     """The address of the shared server, which is empty when the test starts."""
     return redis_server.url
+
+
+@pytest.fixture(autouse=True)
+def _untraced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Measure no coverage in a test that is marked `untraced`, nor in the processes that it starts.
+
+    While an interrupt waits for a thread that is inside a C call, CPython 3.11 hangs all threads that are traced.
+    """
+    if request.node.get_closest_marker("untraced") is None:
+        yield
+        return
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+    main, threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
+    yield
+    sys.settrace(main)
+    threading.settrace(threads)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

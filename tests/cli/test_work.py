@@ -74,6 +74,7 @@ def test_a_second_signal_needs_no_reader(app: Flask, flask: CommandLine, tmp_pat
         assert worker.wait(20) == 1
 
 
+@pytest.mark.untraced
 def test_a_job_that_does_not_end_does_not_keep_the_process(app: Flask, flask: CommandLine, tmp_path: Path) -> None:
     """After the shutdown time the process ends all the same, with 0, and the job is back in its queue."""
     worker, job_id = napping(flask, tmp_path / "sign", 60, QUEUE_SHUTDOWN_TIMEOUT_S="1")

@@ -17,6 +17,8 @@ from tests.supervision.conftest import LEASE_S, PATIENCE_S, Site, hearts, is_ali
 from tests.supervision.program import Backtrack, Blocked, Loop, Nap, Stick, queue
 from tests.support import wait_until
 
+pytestmark = pytest.mark.untraced
+
 ERROR_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ERROR   \d+ Worker \S+ is stuck", re.MULTILINE)
 
 

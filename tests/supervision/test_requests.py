@@ -12,6 +12,8 @@ from tests.supervision.conftest import PATIENCE_S, Site, children
 from tests.supervision.program import Blocked, Nap, Tell
 from tests.support import wait_until
 
+pytestmark = pytest.mark.untraced
+
 
 def test_a_quiet_worker_claims_nothing_more(site: Site) -> None:
     """What it runs goes on; another worker takes the rest. It stays until it is told to end."""

@@ -16,6 +16,8 @@ from tests.supervision.conftest import LEASE_S, PATIENCE_S, Site, children, hear
 from tests.supervision.program import Crash, Nap, Stick
 from tests.support import wait_until
 
+pytestmark = pytest.mark.untraced
+
 if TYPE_CHECKING:
     from tests.cli.processes import Running
 

@@ -16,6 +16,8 @@ from tests.store.checks import check_queue
 from tests.support import wait_until
 from tests.worker.conftest import MakeBench
 
+pytestmark = pytest.mark.untraced
+
 started = threading.Semaphore(0)
 gate = threading.Event()
 

@@ -185,6 +185,7 @@ def test_a_stop_interrupts_what_does_not_end_and_gives_it_back(make_bench: MakeB
     check(bench, "default")
 
 
+@pytest.mark.untraced
 def test_a_stop_gives_back_even_what_cannot_be_interrupted(make_bench: MakeBench) -> None:
     """A thread inside one long call is left behind: its job waits again, and its late end changes nothing."""
     bench = make_bench(Stuck)
