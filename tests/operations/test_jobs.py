@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -311,7 +311,7 @@ def test_a_plain_actor_is_duplicated_as_it_was(bench: Bench, queue: FlaskQueue) 
 
 
 def test_a_duplicate_forgets_the_retries_of_the_first(bench: Bench, queue: FlaskQueue) -> None:
-    """What Dramatiq's own retries note in a message is no part of the copy: it has all its attempts."""
+    """What Dramatiq's own retries note in a message is no part of the copy, which has all its attempts."""
     runs: list[int] = []
 
     @queue.actor(max_retries=1, min_backoff=1, max_backoff=2)
@@ -322,7 +322,11 @@ def test_a_duplicate_forgets_the_retries_of_the_first(bench: Bench, queue: Flask
     message = fails.send()
     bench.run_all()
     assert queue.get(f"default:{message.message_id}").state is JobState.FAILED
-    queue.duplicate(f"default:{message.message_id}")
+    stored: Any = bench.broker.store.client
+    jobs = bench.broker.store.transitions.keys("default")["jobs"]
+    assert b"traceback" in stored.hget(jobs, message.message_id)
+    copy = queue.duplicate(f"default:{message.message_id}")
+    assert stored.hget(jobs, copy.id.partition(":")[2]) == b"fails\n{}"
     bench.run_all()
     assert len(runs) == 4
 

@@ -209,6 +209,13 @@ def test_a_tombstone_is_not_a_job_of_another_priority(queue: Driver) -> None:
     queue.client.delete(queue.keys["id:a"])
     queue.add("a", priority=-1, nonce="n2")
     assert queue.claim(5) == ["first", "b", "a"]
+    queue.add("second", "c", "d", nonce="n3")
+    queue.delete("c")
+    queue.client.delete(queue.keys["id:c"])
+    queue.add("c", priority=-1, nonce="n4")
+    assert queue.claim(1) == ["second"]
+    assert [queue.actions.sweep(queue.queue) for _ in range(2)] == [1, 0]
+    assert queue.claim(5) == ["d", "c"]
 
 
 def test_a_claim_sweeps_the_front(queue: Driver) -> None:

@@ -50,8 +50,9 @@ def test_a_reschedule_moves_the_time(queue: Driver) -> None:
 def test_a_time_that_has_passed_makes_it_due(queue: Driver, ago_ms: int) -> None:
     """It runs at the next cycle, before those that became due later."""
     queue.add("a", "b", due="+60000")
-    queue.make_due("b", since_ms=0)
-    queue.reschedule("a", queue.now_ms() - ago_ms - 1)
+    now_ms = queue.now_ms()
+    queue.reschedule("b", now_ms)
+    queue.reschedule("a", now_ms - ago_ms - 1)
     assert queue.claim(9) == ["a", "b"]
 
 

@@ -76,6 +76,7 @@ def test_jobs_go_only_if_they_are_old(queue: Driver) -> None:
     """By their end, or by their creation where they have none."""
     queue.finish("old", "new", outcome=Failed(ERROR))
     queue.age("old", HOUR_MS)
+    queue.write("new", queue.state("new")._replace(created_ms=queue.now_ms() - HOUR_MS))
     queue.add("waits", "delayed-not")
     queue.write("waits", queue.state("waits")._replace(created_ms=queue.now_ms() - HOUR_MS))
     until_ms = queue.now_ms() - HOUR_MS + 5000

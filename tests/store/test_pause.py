@@ -27,6 +27,16 @@ def test_nothing_is_claimed(queue: Driver, limits: dict[str, int]) -> None:
     assert queue.claim(9) == ["b", "a", "c"]
 
 
+def test_a_pause_is_not_the_end_of_a_window(queue: Driver) -> None:
+    """A worker of a queue with a rate limit does not look again when that would open, but when it is told."""
+    queue = queue.limited(claims=1, window_ms=60_000)
+    queue.add("a", "b")
+    queue.claim()
+    assert queue.cycle(want=1).opens_ms > 0
+    queue.pause()
+    assert queue.cycle(want=1).opens_ms == -1
+
+
 def test_running_jobs_finish(queue: Driver) -> None:
     """What was claimed before settles, and what it gives back waits."""
     queue.add("a", "b")
