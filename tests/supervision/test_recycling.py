@@ -78,7 +78,7 @@ def test_max_memory(site: Site) -> None:
 def test_a_supervisor_replaces_who_has_done_its_share(site: Site) -> None:
     """All jobs are done, by many processes of which none did much more than it should."""
     for number in range(60):
-        Nap.dispatch(f"{number}", 0.1)
+        Nap.dispatch(f"{number}", 0.5)
     supervisor = site.work("--processes", "2", "--max-jobs", "10")
     wait_until(lambda: site.queue.counts()["default"]["completed"] == 60, 50)
     pids = [pid for number in range(60) for pid in site.journal(f"end {number}")]

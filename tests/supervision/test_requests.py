@@ -38,8 +38,9 @@ def test_a_worker_that_is_asked_to_stop_ends_gracefully(site: Site) -> None:
     job = Nap.dispatch("n", 2)
     process = site.work()
     site.wait_for("start n")
-    (worker,) = site.workers(1)
-    assert (worker.pid, worker.busy, [run.id for run in worker.running]) == (process.process.pid, 1, [job.id])
+    wait_until(lambda: [worker.busy for worker in site.queue.workers()] == [1], PATIENCE_S)
+    (worker,) = site.queue.workers()
+    assert (worker.pid, [run.id for run in worker.running]) == (process.process.pid, [job.id])
     site.queue.stop(worker.id)
     assert process.end() == 0
     assert site.queue.get(job.id).state == "completed"
