@@ -118,6 +118,15 @@ class SpeakAsync(Job):
         logging.getLogger("app.jobs").warning("said in a loop")
 
 
+class Fork(Job):
+    """Leaves a copy of its process behind, with all that this one has open."""
+
+    def handle(self) -> None:
+        if os.fork() == 0:
+            time.sleep(60)
+            os._exit(0)
+
+
 class Tell(Job):
     """What its module and its environment say: other texts where these were changed."""
 
@@ -127,7 +136,7 @@ class Tell(Job):
 
 queue = FlaskQueue(
     queues=[Queue("default", concurrency=2), Queue("other", concurrency=1), Queue("more", concurrency=1)],
-    jobs=[Nap, Blocked, Loop, Backtrack, Stick, Grow, Crash, Speak, SpeakAsync, Tell],
+    jobs=[Nap, Blocked, Loop, Backtrack, Stick, Grow, Crash, Fork, Speak, SpeakAsync, Tell],
 )
 
 

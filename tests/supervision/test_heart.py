@@ -14,7 +14,7 @@ from redis import Redis
 
 from flask_queue.current import broker_of
 from tests.supervision.conftest import LEASE_S, PATIENCE_S, Site, hearts, is_alive, rss_kib
-from tests.supervision.program import Backtrack, Blocked, Loop, Nap, Stick, queue
+from tests.supervision.program import Backtrack, Blocked, Fork, Loop, Nap, Stick, queue
 from tests.support import wait_until
 
 pytestmark = pytest.mark.untraced
@@ -144,6 +144,17 @@ def test_a_heart_dies_with_its_worker(site: Site) -> None:
         worker.send(number)
         worker.end()
         wait_until(lambda heart=heart: not is_alive(heart), 3)  # type: ignore[misc]
+
+
+@pytest.mark.needs("ps")
+def test_a_heart_dies_with_its_worker_whatever_a_job_has_left(site: Site) -> None:
+    """A process that a job has forked holds the worker's end of the pipe, and is not the worker."""
+    worker = site.work()
+    site.finished(Fork.dispatch().id)
+    (heart,) = hearts(worker.process.pid)
+    worker.send(signal.SIGKILL)
+    worker.end()
+    wait_until(lambda: not is_alive(heart), 3)
 
 
 @pytest.mark.needs("ps")
