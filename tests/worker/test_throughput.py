@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -29,12 +28,12 @@ def rounded(rates: list[float]) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_drain_is_four_times_as_fast_as_stock_dramatiq(capsys: pytest.CaptureFixture[str]) -> None:
-    """One process, 8 threads, no-op jobs, all state kept; medians of alternating rounds."""
+    """One process, 8 threads, no-op jobs, all state kept; the best of alternating rounds, as noise only slows down."""
     ours, stock = [], []
     for _ in range(ROUNDS):
         ours.append(drain("ours", 20_000))
         stock.append(drain("stock", 4_000))
-    ratio = statistics.median(ours) / statistics.median(stock)
+    ratio = max(ours) / max(stock)
     with capsys.disabled():
         print(f"\nno-op jobs a second: ours {rounded(ours)}, stock {rounded(stock)}: {ratio:.1f} times")
     assert ratio >= 4
