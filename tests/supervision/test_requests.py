@@ -35,7 +35,7 @@ def test_a_quiet_worker_claims_nothing_more(site: Site) -> None:
 
 def test_a_worker_that_is_asked_to_stop_ends_gracefully(site: Site) -> None:
     """Its job finishes, its exit status is 0, and it is listed no more."""
-    job = Nap.dispatch("n", 2)
+    job = Nap.dispatch("n", 6)
     process = site.work()
     site.wait_for("start n")
     wait_until(lambda: [worker.busy for worker in site.queue.workers()] == [1], PATIENCE_S)
@@ -119,7 +119,7 @@ def test_commands_list_and_ask(site: Site) -> None:
     """`workers` as a table and as JSON, with what runs and what is overdue; quiet and stop."""
     assert site.commands.run("queue", "workers").stdout == "No worker is alive.\n"
     assert json.loads(site.commands.run("queue", "workers", "--json").stdout) == []
-    job = Blocked.dispatch(3)
+    job = Blocked.dispatch(8)
     process = site.work()
     site.wait_for("start blocked")
     wait_until(lambda: [run.overdue for w in site.queue.workers() for run in w.running] == [True], PATIENCE_S)
