@@ -105,7 +105,7 @@ def test_retry_all_ends_while_jobs_fail_again(bench: Bench, queue: FlaskQueue) -
     bench.run_all()
     with bench.working():
         assert queue.retry_all() == 600
-        wait_until(lambda: states(queue) == {"failed": 600}, 10)
+        wait_until(lambda: states(queue) == {"failed": 600}, 30)
     assert {len(record.history) for record in queue.jobs(state="failed", limit=600).records} == {2}
 
 

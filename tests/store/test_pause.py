@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from flask_queue.outcome import Completed
 from flask_queue.store.queries import Queries
 from flask_queue.store.store import Store
-from tests.servers import RedisServer
 from tests.store.driver import PREFIX, Driver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.servers import RedisServer
 
 
 @pytest.mark.parametrize("limits", [{}, {"claims": 5, "window_ms": 60_000}, {"running": 5}])
@@ -86,10 +92,11 @@ def test_a_paused_and_empty_queue_is_not_closed(queue: Driver) -> None:
 
 
 @pytest.fixture
-def queries(queue: Driver, redis_server: RedisServer) -> Queries:
+def queries(queue: Driver, redis_server: RedisServer) -> Iterator[Queries]:
     """The read half, on the same server."""
     store = Store(redis_server.url, prefix=PREFIX, dispatch_timeout_s=2, socket_timeout_s=5)
-    return Queries(store, ["q", "other"], lambda name: 3)
+    yield Queries(store, ["q", "other"], lambda name: 3)
+    store.close()
 
 
 def test_paused_queues_are_listed_with_their_reasons(queue: Driver, queries: Queries) -> None:
