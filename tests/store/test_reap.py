@@ -100,6 +100,17 @@ def test_jobs_come_back_in_the_order_of_their_starts(queue: Driver, priority: in
     assert queue.claim(9, "w2") == ["above", "b", "c", "a", "d"]
 
 
+def test_jobs_that_started_together_come_back_in_the_order_of_their_dispatch(queue: Driver) -> None:
+    """As when a worker with many threads claimed them in one call."""
+    ids = [f"j{number}" for number in (3, 1, 4, 15, 9, 2, 6, 5)]
+    queue.add(*ids)
+    for number, local_id in enumerate(ids):
+        queue.write(local_id, queue.state(local_id)._replace(created_ms=1_700_000_000_000 + number))
+    queue.claim(8, "w1")
+    lose(queue)
+    assert queue.claim(8, "w2") == ids
+
+
 def test_a_living_worker_keeps_its_jobs(queue: Driver) -> None:
     """Silence shorter than the lease is life."""
     queue.add("a", "b")

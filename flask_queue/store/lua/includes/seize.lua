@@ -1,9 +1,15 @@
--- Takes up to SEIZE_LIMIT jobs out of a worker's hands: {id, job} of each that it still has, latest start first. As each of
--- them is to go to the very front of its queue, the earliest ends up there.
+-- Takes up to SEIZE_LIMIT jobs out of a worker's hands: {id, job} of each that it still has, latest start first, as each of
+-- them is to go to the very front of its queue: the earliest ends up there. Those that were claimed together are in the order
+-- in which they were stored.
 local SEIZE_LIMIT = 256
 
 local function by_start(left, right)
-  return tonumber(left.job.started) > tonumber(right.job.started)
+  if left.job.started ~= right.job.started then
+    return tonumber(left.job.started) > tonumber(right.job.started)
+  elseif left.job.created ~= right.job.created then
+    return tonumber(left.job.created) > tonumber(right.job.created)
+  end
+  return left.id > right.id
 end
 
 local function seize(worker)
