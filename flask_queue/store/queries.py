@@ -152,10 +152,8 @@ class Queries:
 
     def _read(self, queue: str, local_ids: Sequence[str]) -> Iterator[RawJob]:
         keys = self._keys(queue)
-        with translate_errors(self._store.client), self._store.client.pipeline(transaction=True) as pipeline:
-            for name in ("state", "jobs", "attempts", "progress"):
-                pipeline.hmget(keys[name], local_ids)
-            replies = pipeline.execute()
+        with translate_errors(self._store.client):
+            replies = run(self._store.client, Call(load("read"), keys, local_ids))
         for local_id, state, *texts in zip(local_ids, *replies, strict=True):
             if state is not None:
                 yield RawJob(queue, local_id, StateRecord.parse(state), *(text or b"" for text in texts))

@@ -82,6 +82,19 @@ def test_a_restart_between_two_dispatches_is_not_noticed() -> None:
         assert queue.counts()["default"]["waiting"] == 2
 
 
+def test_jobs_can_be_read_while_redis_is_full() -> None:
+    """An operator looks just then: a dispatch is refused, `get` and the listings are not."""
+    with RedisServer() as server, app_on(server.url) as queue:
+        job_id = Mail.dispatch(1).id
+        with server.client() as client:
+            client.config_set("maxmemory", "1")
+        with pytest.raises(QueueUnavailable, match="maxmemory"):
+            Mail.dispatch(2)
+        assert queue.get(job_id).state == JobState.WAITING
+        assert [record.id for record in queue.jobs().records] == [job_id]
+        assert queue.counts()["default"]["waiting"] == 1
+
+
 def test_a_bulk_dispatch_says_what_it_has_stored() -> None:
     """Between its scripts Redis fills up: the error carries the records so far; sending all again stores the rest."""
     with RedisServer(maxmemory="4mb") as server, app_on(server.url) as queue:
