@@ -6,7 +6,6 @@ import multiprocessing
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Any
 
 from dramatiq import Broker, Consumer, Message, Middleware
@@ -26,6 +25,8 @@ from .store.transitions import BATCH, NewEntry, Retention
 
 #: Dramatiq runs lower numbers first and has no bounds; ours run higher ones first, within these.
 MAX_PRIORITY = 100
+#: Messages of one call together, unless one alone is larger: the server does nothing else while it takes them in.
+CHUNK_BYTES = 4 << 20
 
 _USE_OUR_WORKERS = "flask-queue runs its own workers: use `flask queue work` instead of the dramatiq command."
 
@@ -99,29 +100,37 @@ class QueueBroker(Broker):
         return message
 
     def dispatch(self, jobs: Sequence[NewJob]) -> list[JobRecord]:
-        """Store jobs. Redis: one round trip for each 256 of a queue.
+        """Store jobs. Redis: one round trip for each 256 of a queue, or for fewer where they are large.
 
         Returns: their records in order; `deduplicated` ones existed and were left as they are.
 
         Raises:
-            JobIdConflict: an id belongs to a job of another name.
+            JobIdConflict: an id belongs to a job of another name; the error has the records of those that were stored.
             QueueUnavailable: with the records stored so far. Sending again under the same ids is safe.
         """
-        packed = [self._pack(job) for job in jobs]
+        entries = [_entry(job, self._pack(job)) for job in jobs]
         records: list[JobRecord] = []
-        for queue, chunk in _chunks(jobs):
-            entries = [_entry(job, packed[len(records) + offset]) for offset, job in enumerate(chunk)]
-            for job in chunk:
+        for chunk in _chunks(jobs, entries):
+            for job, _ in chunk:
                 self._emit_before_enqueue(job)
             try:
                 with uninterrupted():
-                    now_ms, existing = self.store.enqueue(queue, entries)
+                    queue = chunk[0][0].message.queue_name
+                    now_ms, existing = self.store.enqueue(queue, [entry for _, entry in chunk])
             except QueueUnavailable as error:
                 error.stored = tuple(records)
                 raise
-            for position, job in enumerate(chunk):
-                records.append(self._record(job, now_ms, existing.get(position)))
+            taken = []
+            for position, (job, _) in enumerate(chunk):
+                found = existing.get(position)
+                if found is not None and found.name != job.message.actor_name:
+                    taken.append(JobIdConflict(full_id(queue, job.message.message_id), found.name))
+                    continue
+                records.append(self._record(job, now_ms, found))
                 self.emit_after("enqueue", job.message, job.delay_ms or None)
+            if taken:
+                taken[0].stored = tuple(records)
+                raise taken[0]
         return records
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30000) -> Consumer:
@@ -225,8 +234,11 @@ class QueueBroker(Broker):
             data = pack(message, timestamp=job.keeps_timestamp)
         except (TypeError, ValueError) as error:
             raise InvalidPayload(message.actor_name, "$", f"JSON cannot hold it: {error}") from None
-        if len(data) > self.config.max_payload_bytes:
-            raise PayloadTooLarge(len(data), self.config.max_payload_bytes)
+        # The payload as users count it: neither the name nor a job's options are part of it.
+        _, kwargs, *rest = data.split(b"\n")
+        size = len(kwargs) + (len(rest[0]) if message.args else 0)
+        if size > self.config.max_payload_bytes:
+            raise PayloadTooLarge(size, self.config.max_payload_bytes)
         return data
 
     def _emit_before_enqueue(self, job: NewJob) -> None:
@@ -239,8 +251,6 @@ class QueueBroker(Broker):
         message = job.message
         if existing is not None:
             is_other = existing.local_id != message.message_id
-            if existing.name != message.actor_name:
-                raise JobIdConflict(full_id(message.queue_name, message.message_id), existing.name)
             # An id that we made can only exist because this call was sent again.
             return existing.record(self.max_retries_of(existing.name), deduplicated=is_other or job.explicit_id)
         due_ms = job.due_ms or (now_ms + job.delay_ms if job.delay_ms else 0)
@@ -258,12 +268,19 @@ class QueueBroker(Broker):
         )
 
 
-def _chunks(jobs: Sequence[NewJob]) -> Iterator[tuple[str, list[NewJob]]]:
-    """The jobs in order, cut where the queue changes and after every 256."""
-    for queue, run in groupby(jobs, lambda job: job.message.queue_name):
-        same_queue = list(run)
-        for start in range(0, len(same_queue), BATCH):
-            yield queue, same_queue[start : start + BATCH]
+def _chunks(jobs: Sequence[NewJob], entries: Sequence[NewEntry]) -> Iterator[list[tuple[NewJob, NewEntry]]]:
+    """The jobs in order, cut where the queue changes, after every 256, and before a call gets too large."""
+    chunk: list[tuple[NewJob, NewEntry]] = []
+    size = 0
+    for job, entry in zip(jobs, entries, strict=True):
+        size += len(entry.message)
+        same_queue = not chunk or chunk[0][0].message.queue_name == job.message.queue_name
+        if chunk and (not same_queue or len(chunk) == BATCH or size > CHUNK_BYTES):
+            yield chunk
+            chunk, size = [], len(entry.message)
+        chunk.append((job, entry))
+    if chunk:
+        yield chunk
 
 
 def _entry(job: NewJob, message: bytes) -> NewEntry:
@@ -274,5 +291,6 @@ def _entry(job: NewJob, message: bytes) -> NewEntry:
 
 def _refuse_foreign_worker() -> None:
     """End a process of the `dramatiq` command before it takes a job; the first of them says why."""
+    # Not public, and the one thing that tells the first of several processes; typeshed has it in some releases only.
     is_first = multiprocessing.current_process()._identity in ((), (1,))  # type: ignore[attr-defined, unused-ignore]
     sys.exit(_USE_OUR_WORKERS if is_first else 1)

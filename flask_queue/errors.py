@@ -55,11 +55,15 @@ class JobStateError(QueueError):
 
 
 class JobIdConflict(QueueError):
-    """The id is taken by a job with another name. Nothing was stored."""
+    """The id is taken by a job with another name, so this job was not stored.
+
+    `stored` holds the records of the others where it was one of many.
+    """
 
     def __init__(self, job_id: str, taken_by: str) -> None:
         self.job_id = job_id
         self.taken_by = taken_by
+        self.stored: tuple[JobRecord, ...] = ()
         super().__init__(f"The id {job_id!r} already belongs to a {taken_by} job; use another job_id.")
 
 
