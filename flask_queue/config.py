@@ -14,7 +14,7 @@ from .backoff import Backoff
 from .environment import Settings, flag, from_json, seconds, text, whole
 from .errors import ConfigError
 from .queues import Queue, RateLimit, read_queues
-from .redis_url import address_of, parse_redis_url, url_of_parts
+from .redis_url import parse_redis_url, url_of_parts
 
 __all__ = ["Config", "Queue", "RateLimit", "parse_backoff"]
 
@@ -136,11 +136,6 @@ class Config:
     def lease_ms(self) -> int:
         """The lease in the unit of scripts."""
         return round(self.lease_s * 1000)
-
-    @property
-    def redis_address(self) -> str:
-        """The server's address without user name and password, for messages and pages."""
-        return address_of(self.redis_url)
 
 
 def _redis(settings: Settings) -> tuple[str, bool]:

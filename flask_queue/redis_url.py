@@ -69,12 +69,6 @@ def parse_redis_url(url: str) -> RedisUrl:
     return _server(kind, tls, parts)
 
 
-def address_of(url: str) -> str:
-    """The address without user name, password and query, fit for messages and pages."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
-
-
 def url_of_parts(host: str, port: int, *, username: str | None, password: str | None, db: int) -> str:
     """The `redis://` address of a server that is named by REDIS_HOST and its sisters."""
     login = quote(username or "", safe="")

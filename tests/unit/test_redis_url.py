@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from flask_queue.redis_url import RedisUrl, address_of, parse_redis_url, url_of_parts
+from flask_queue.redis_url import RedisUrl, parse_redis_url, url_of_parts
 
 TWO = (("h1", 26379), ("h2", 1))
 
@@ -79,17 +79,3 @@ def test_parts_survive_the_round_trip() -> None:
     password = "a:b@c/d?e#f%g h,ü"
     url = url_of_parts("::1", 7, username="w@b", password=password, db=1)
     assert parse_redis_url(url) == RedisUrl("single", hosts=(("::1", 7),), db=1, username="w@b", password=password)
-
-
-@pytest.mark.parametrize(
-    ("url", "address"),
-    [
-        ("redis://u:p@cache:1/2?password=x", "redis://cache:1/2"),
-        ("redis+sentinel://u:p,@h1,h2/main", "redis+sentinel://h1,h2/main"),
-        ("unix://u:p@/run/r.sock?db=1", "unix:///run/r.sock"),
-        ("embedded:///var/q", "embedded:///var/q"),
-    ],
-)
-def test_an_address_shows_no_login(url: str, address: str) -> None:
-    """What messages show has no user name, password or query."""
-    assert address_of(url) == address
