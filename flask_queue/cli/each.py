@@ -49,9 +49,9 @@ def change_each(
 
 
 def confirm(question: str, *, is_sure: bool) -> None:
-    """Ask whether to go on, on a terminal only; no ends the command."""
+    """Ask whether to go on, on a terminal only; no ends the command. Standard output is for what programs read."""
     if not is_sure and sys.stdin.isatty():
-        click.confirm(one_line(question), abort=True)
+        click.confirm(one_line(question), abort=True, err=True)
 
 
 def tell_count(count: int, what: str) -> str:

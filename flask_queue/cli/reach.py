@@ -39,7 +39,7 @@ def operations() -> Operations:
     Raises:
         QueueUnavailable: none does, `REACH_S` at the latest.
     """
-    return Operations(reachable_broker(), actor=f"cli:{_user()}")
+    return Operations(reachable_broker(), actor=actor())
 
 
 def words() -> Sequence[str]:
@@ -78,12 +78,13 @@ def check(store: Store) -> None:
         raise error
 
 
-def _user() -> str:
+def actor() -> str:
+    """Who acts, as the audit trail tells it: the system's user."""
     try:
-        return getpass.getuser()
+        return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):
         # Containers run under numbers that have no name.
-        return str(os.getuid())
+        return f"cli:{os.getuid()}"
 
 
 def _ping(store: Store) -> QueueError | None:

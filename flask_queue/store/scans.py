@@ -14,6 +14,9 @@ from .connect import translate_errors
 
 #: Entries that Redis looks at in one step: well below a millisecond.
 STEP = 500
+#: Values that one step may bring, about, and entries of the first step, before their size is known.
+STEP_BYTES = 1 << 20
+FIRST_STEP = 8
 
 
 def finished(client: Redis, key: str, until_ms: int) -> list[str]:
@@ -45,3 +48,20 @@ def waiting(client: Redis, key: str) -> Iterator[str]:
             return
         yield from (local_id.decode() for local_id in reversed(ids))
         read += len(ids)
+
+
+def fields(client: Redis, key: str) -> Iterator[tuple[str, bytes]]:
+    """The fields of a hash with their values, in no order; some may come twice.
+
+    A step is as large as the values let it be: they may be payloads.
+    """
+    cursor, count = 0, FIRST_STEP
+    while True:
+        with translate_errors(client):
+            reply: Any = client.hscan(key, cursor, count=count)
+        cursor, pairs = reply
+        yield from ((field.decode(errors="replace"), value) for field, value in pairs.items())
+        if not cursor:
+            return
+        size = sum(map(len, pairs.values()))
+        count = max(1, count // 2) if size > STEP_BYTES else min(STEP, count * 2)

@@ -122,7 +122,7 @@ def test_delete_of_many_asks_on_a_terminal(
     """A person is asked before more than one job goes; --yes is the answer."""
     jobs = [delayed(), delayed()]
     done = flask.on_terminal(answer, "queue", "delete", *(job.id for job in jobs), *words)
-    assert ("Delete 2 jobs?" in done.stdout) == asked
+    assert ("Delete 2 jobs?" in done.stderr) == asked
     assert done.returncode == (1 if left else 0)
     assert program.queue.counts()["default"]["delayed"] == left
 

@@ -46,8 +46,8 @@ def test_clean_asks_on_a_terminal(
     for _ in range(2):
         program.Add.dispatch(1)
     done = flask.on_terminal(answer, "queue", "clean", "default", "--state", "waiting", *words)
-    assert question in done.stdout
-    assert ("?" in done.stdout) == bool(question)
+    assert question in done.stderr
+    assert ("?" in done.stderr) == bool(question)
     assert done.returncode == (1 if answer == "n\n" else 0)
     assert program.queue.counts()["default"]["waiting"] == left
 

@@ -1,0 +1,163 @@
+"""What no transition leaves behind, but lost or hand-made data can: found, and put right, by one script a kind.
+
+Each script decides what is wrong and changes it in one step, by the same rule whether it looks or fixes: whatever
+workers do meanwhile, nothing that is whole is reported or touched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from redis import Redis
+
+from ..queues import NAME
+from . import scans
+from .keys import QueueKeys
+from .scripts import Argument, Call, load, run
+from .state import StateRecord
+from .transitions import BATCH
+
+#: Entries of `waiting` that one call may go through while it looks for jobs in it: some milliseconds.
+LOOK_LIMIT = 200_000
+#: A worker silent for so long does not come back, or shows itself anew.
+GONE_MS = 3_600_000
+#: Names that Redis looks at in one step of a scan.
+_SCAN = 1000
+_GLOB = re.compile(r"([*?\[\]\\^])")
+_LISTS = ("prioritized", "delayed", "completed", "failed", "cancelled")
+
+Names = dict[str, dict[str, list[str]]]
+
+
+class Repairs:
+    """Looks for damage in the queues of one prefix, and repairs it. Raises the client library's errors.
+
+    Args:
+        client: of the server.
+        prefix: of all keys.
+        fix: whether to repair what is found.
+    """
+
+    def __init__(self, client: Redis, prefix: str, *, fix: bool = False) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._mode = "fix" if fix else "look"
+
+    def names(self) -> Names:
+        """Queue → kind of key → the rest of each name, as `{"default": {"state": [""], "logs": ["a", "b"]}}`.
+
+        Redis: steps of 1,000 keys, over all that the server has.
+        """
+        head = f"{{{self._prefix}:"
+        found: Names = defaultdict(lambda: defaultdict(list))
+        for key in self._client.scan_iter(match=_GLOB.sub(r"\\\1", head) + "*", count=_SCAN):
+            queue, _, name = key.decode(errors="replace").removeprefix(head).partition("}:")
+            if NAME.fullmatch(queue):
+                kind, _, rest = name.partition(":")
+                found[queue][kind].append(rest)
+        return found
+
+    def leftovers(self, queue: str, logs: Iterable[str]) -> list[str]:
+        """Ids of jobs that are gone and left something behind; repaired, it is deleted. Redis: tidy.lua."""
+        keys = self._keys(queue)
+
+        def ids() -> Iterator[str]:
+            yield from logs
+            for name in ("jobs", "attempts", "progress", "unique_of"):
+                yield from (job for job, _ in scans.fields(self._client, keys[name]))
+            yield from (job.decode() for job in self._client.sscan_iter(keys["cancelling"], count=scans.STEP))
+
+        return self._each("tidy", keys, [keys.tag, self._mode], ids())
+
+    def locks(self, queue: str) -> list[str]:
+        """Unique locks that no unsettled job has; repaired, they are deleted. Redis: free.lua."""
+        keys = self._keys(queue)
+        return self._each("free", keys, [self._mode], (name for name, _ in scans.fields(self._client, keys["unique"])))
+
+    def strays(self, queue: str, workers: Iterable[str]) -> list[str]:
+        """Ids in lists where their records say they are not; repaired, they are there no more. Redis: unlist.lua."""
+        keys, found = self._keys(queue), []
+        for name in _LISTS:
+            found += self._each("unlist", keys, [self._mode, name, ""], scans.members(self._client, keys[name]))
+        for worker in workers:
+            held: Any = self._client.sscan_iter(keys[f"active:{worker}"], count=scans.STEP)
+            ids = (job.decode() for job in held)
+            found += self._each("unlist", keys, [self._mode, "active", worker], ids, worker)
+        return found
+
+    def lost(self, queue: str) -> tuple[list[str], list[str]]:
+        """Ids of jobs that are in no list, and of those whose record can't be read.
+
+        Repaired, the former are back where their records say. Redis: relist.lua.
+        """
+        keys = self._keys(queue)
+        unreadable: list[str] = []
+        #: Waiting without priority. Read before the list: whatever joined it later is not among them.
+        waiting: set[str] = set()
+
+        def others() -> Iterator[str]:
+            for job, text in scans.fields(self._client, keys["state"]):
+                place = _place(text)
+                if place == "w0":
+                    waiting.add(job)
+                else:
+                    (yield job) if place else unreadable.append(job)
+
+        found = self._each("relist", keys, [keys.tag, self._mode], others())
+        waiting.difference_update(scans.waiting(self._client, keys["waiting"]))
+        length: Any = self._client.llen(keys["waiting"])
+        at_once = min(BATCH, max(1, LOOK_LIMIT // max(1, length)))
+        found += self._each("relist", keys, [keys.tag, self._mode], waiting, batch=at_once)
+        return found, unreadable
+
+    def leaseless(self, queue: str, workers: Iterable[str]) -> list[str]:
+        """Workers that hold jobs without a lease; repaired, those jobs are taken back. Redis: expire.lua."""
+        keys = self._keys(queue)
+        calls = {worker: Call(load("expire"), keys, [self._mode, worker], worker) for worker in workers}
+        return [worker for worker, call in calls.items() if run(self._client, call)]
+
+    def miscounted(self, queue: str) -> int:
+        """By how many the number of waiting jobs is too high; repaired, it is right. Redis: recount.lua."""
+        return int(run(self._client, Call(load("recount"), self._keys(queue), [self._mode])))
+
+    def gone(self) -> list[str]:
+        """Workers that have been silent for an hour; repaired, they are forgotten. Redis: dismiss.lua."""
+        keys = self._keys("")
+        known = dict.fromkeys(scans.members(self._client, keys["workers"]))
+        for name in ("info", "requests"):
+            known |= {worker: None for worker, _ in scans.fields(self._client, keys[name])}
+        return self._each("dismiss", keys, [self._mode, GONE_MS], known)
+
+    def _each(
+        self,
+        script: str,
+        keys: QueueKeys,
+        args: Sequence[Argument],
+        ids: Iterable[str],
+        worker: str = "",
+        *,
+        batch: int = BATCH,
+    ) -> list[str]:
+        """The ids that a script returns, each once."""
+        rest, found = iter(ids), dict[str, None]()
+        while some := list(islice(rest, batch)):
+            reply = run(self._client, Call(load(script), keys, [*args, *some], worker))
+            found |= {each.decode(): None for each in reply}
+        return list(found)
+
+    def _keys(self, queue: str) -> QueueKeys:
+        return QueueKeys(self._prefix, queue)
+
+
+def _place(text: bytes) -> str:
+    """A record's letter; `w0` for one that is to be in `waiting`; nothing for one that can't be read."""
+    try:
+        record = StateRecord.parse(text)
+        state = record.job_state
+    except (ValueError, TypeError, KeyError):
+        return ""
+    return "w0" if state == "waiting" and record.priority == 0 else record.state
