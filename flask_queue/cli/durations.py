@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import datetime
+from typing import Any
 
 import click
 
 from ..environment import LONGEST_S
 
 _UNITS_S = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds in a range; `nan`, which is in every range, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not a number.", param, ctx)
+        return number
 
 
 def read_duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:

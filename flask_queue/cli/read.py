@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from ..record import JobState
+from .durations import Seconds
 from .group import queue_cli
 from .reach import monitor, words
 from .records import as_data, hide_secrets, listing, page, to_json
-from .text import one_line, printable, show, table
+from .text import printable, show, table
+from .watch import STATES, paused_lines, watch
 
-STATES = [state.value for state in JobState]
 #: Records are read into memory before the first is shown.
 MOST = 10_000
 
@@ -18,9 +18,24 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSO
 
 
 @queue_cli.command()
+@click.option("--watch", "watches", is_flag=True, help="Go on until Ctrl-C; shows workers and waiting times, too.")
+@click.option(
+    "--interval",
+    "interval_s",
+    metavar="SECONDS",
+    type=Seconds(0.1, 86_400),
+    default=1.0,
+    show_default=True,
+    help="With --watch: how often.",
+)
 @as_json_option
-def status(as_json: bool) -> None:
+def status(watches: bool, interval_s: float, as_json: bool) -> None:
     """Show how many jobs each queue has in each state, and which queues are paused."""
+    if watches and as_json:
+        raise click.UsageError("--watch is for people: give either --watch or --json.")
+    if watches:
+        watch(interval_s)
+        return
     jobs = monitor()
     counts = jobs.counts()
     if as_json:
@@ -28,8 +43,8 @@ def status(as_json: bool) -> None:
         return
     rows: list[list[str | int]] = [[queue, *map(states.__getitem__, STATES)] for queue, states in counts.items()]
     show(table(["QUEUE", *map(str.upper, STATES)], rows))
-    for queue, reason in jobs.paused().items():
-        show(one_line(f"{queue} is paused{f': {reason}' if reason else ''}"))
+    for line in paused_lines(jobs):
+        show(line)
 
 
 @queue_cli.command()

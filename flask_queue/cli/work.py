@@ -11,9 +11,10 @@ from flask.cli import ScriptInfo, pass_script_info
 from redis.exceptions import RedisError
 
 from ..current import broker_of
-from ..environment import whole
+from ..environment import LONGEST_S, whole
 from ..errors import QueueError, UnknownQueue
 from . import beacon
+from .durations import Seconds
 from .group import queue_cli
 from .logs import Format, set_up_logging
 
@@ -29,7 +30,7 @@ PORTS = click.IntRange(0, 65_535)
 @click.option("--burst", is_flag=True, help="End when nothing is waiting, active or due.")
 @click.option("--processes", type=click.IntRange(1), help="Run so many processes, and replace those that end.")
 @click.option("--max-jobs", type=click.IntRange(1), help="A process ends after so many jobs.")
-@click.option("--max-time", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Or after so long.")
+@click.option("--max-time", type=Seconds(0, LONGEST_S, min_open=True), metavar="SECONDS", help="Or after so long.")
 @click.option("--max-memory", type=click.IntRange(1), metavar="MB", help="Or when it takes more memory.")
 @click.option("--reload", "reloads", is_flag=True, help="Start anew when source files change; for development.")
 @click.option("--health-port", type=PORTS, metavar="PORT", help="Answer /livez and /readyz there.")
