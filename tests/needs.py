@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -76,9 +77,21 @@ def _root() -> str | None:
     return "/" if os.geteuid() == 0 else None
 
 
+def _redis_with_tls() -> str | None:
+    """One that was built without it does not get as far as to miss a certificate."""
+    server = shutil.which("redis-server")
+    if server is None:
+        return None
+    started = subprocess.run(
+        [server, "--port", "0", "--tls-port", "1"], capture_output=True, text=True, timeout=10, check=False
+    )
+    return server if "tls-cert-file" in started.stdout else None
+
+
 #: Needs that are not simply a program of that name on PATH.
 FINDERS: dict[str, Callable[[], str | None]] = {
     "valkey-server": _valkey_server,
     "chromium": _chromium,
     "root": _root,
+    "redis-server with TLS": _redis_with_tls,
 }

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from redis import Connection, ConnectionPool, Redis, SSLConnection, UnixDomainSocketConnection
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
@@ -17,6 +17,14 @@ from ..errors import ConfigError, QueueUnavailable
 
 #: Starts a server if need be, and returns the path of its socket.
 Resolve = Callable[[], str]
+
+#: What an ACL user may have to do besides the keys `~{<prefix>:*` and `~<prefix>:audit`. INFO tells of a restart.
+PERMISSIONS = (
+    "-@all +@hash +@list +@set +@sortedset +@stream +@string -@dangerous "
+    "+eval +evalsha +exists +unlink +del +expire +pexpire +time +info +ping +select +client|setname"
+)
+#: How servers say that a command of a script is not permitted; a command alone has an error of its own.
+_REFUSED_IN_SCRIPT = ("ACL failure in script", "The user executing the script can't")
 
 _PLANNED = ("redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 #: Of one client. A thread has one at a time, so only a leak could come near. Newer versions of the client library allow
@@ -82,11 +90,33 @@ def explain(client: Redis, error: Exception) -> str:
     """One line: where Redis was looked for, what it said, what to do."""
     if isinstance(error.__cause__, QueueUnavailable):
         return str(error.__cause__)
-    where = address(client)
-    reason = str(error).strip().rstrip(".").splitlines()[0] if str(error).strip() else type(error).__name__
+    where, reason = address(client), reason_of(error)
     if isinstance(error, AuthenticationError) or "NOAUTH" in reason or "WRONGPASS" in reason:
         return f"Redis at {where} refused the credentials ({reason}): set REDIS_PASSWORD, or QUEUE_REDIS_URL with it."
-    return f"Redis at {where} is not available ({reason}): start it, or set QUEUE_REDIS_URL to where it runs."
+    if is_forbidden(error):
+        return f"Redis at {where} does not let its user do what is needed ({reason})."
+    return f"Redis at {where} is not available ({reason}): {_remedy(reason)}."
+
+
+def reason_of(error: Exception) -> str:
+    """What an error says on one line, and for a missing permission what has to be granted."""
+    reason = str(error).strip().rstrip(".").splitlines()[0] if str(error).strip() else type(error).__name__
+    if is_forbidden(error):
+        return f"{reason}; grant ~{{<QUEUE_PREFIX>:* ~<QUEUE_PREFIX>:audit {PERMISSIONS} with ACL SETUSER"
+    return reason
+
+
+def is_forbidden(error: Exception) -> bool:
+    """Whether the server's user lacks a permission."""
+    return isinstance(error, NoPermissionError) or str(error).startswith(_REFUSED_IN_SCRIPT)
+
+
+def _remedy(reason: str) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" not in reason:
+        return "start it, or set QUEUE_REDIS_URL to where it runs"
+    if "mismatch" in reason or "not valid for" in reason:
+        return "set QUEUE_REDIS_URL to a name of the server that its certificate has"
+    return "add ?ssl_ca_certs=/path/to/ca.pem to QUEUE_REDIS_URL, a file with the certificate that signed the server's"
 
 
 def address(client: Redis) -> str:

@@ -16,6 +16,7 @@ from ..delivery import Delivery
 from ..outcome import Failed, GivenBack, Outcome
 from ..record import JobError
 from ..store.codec import unpack
+from ..store.connect import reason_of
 from ..store.transitions import BATCH, SUSPECT_FROM, Claimed, CycleReply, CycleRequest, Limits, Reaped, Settlement
 from .executor import Ended
 from .outage import Outage
@@ -199,7 +200,8 @@ class Lane:
         now_s = time.monotonic()
         if self.outage is None:
             self.outage = Outage(now_s)
-            logger.error("Queue %s: Redis refuses to work on it (%s). Trying again until it does.", self.queue, error)
+            why = reason_of(error)
+            logger.error("Queue %s: Redis refuses to work on it (%s). Trying again until it does.", self.queue, why)
         self.outage.failed(now_s)
         self.is_hungry = True
 

@@ -14,6 +14,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from ..broker import QueueBroker
+from ..store.connect import reason_of
 from ..store.roster import Request, Shown
 from .heartbeat import Heartbeat, beat_s
 from .lane import Lane
@@ -98,7 +99,7 @@ class Reporter:
 
     def _refused(self, error: ResponseError) -> None:
         if not self._is_refused:
-            logger.error("Worker %s works, but cannot be listed: %s.", self._worker, error)
+            logger.error("Worker %s works, but cannot be listed: %s.", self._worker, reason_of(error))
         self._is_refused = True
 
     def _shown(self, lanes: Mapping[str, Lane]) -> Shown:

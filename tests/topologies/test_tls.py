@@ -1,0 +1,64 @@
+"""Redis behind TLS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from flask import Flask
+
+from flask_queue import FlaskQueue, Job, QueueUnavailable
+from tests.topologies.tls import TlsServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.worker.conftest import MakeBench
+
+
+class Add(Job):
+    def handle(self, a: int, b: int = 1) -> int:
+        return a + b
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[TlsServer]:
+    with TlsServer(kind="redis") as server:
+        yield server
+
+
+def refused(url: str) -> str:
+    """What a dispatch to there says."""
+    app = Flask("refused")
+    app.config["QUEUE_REDIS_URL"] = url
+    queue = FlaskQueue(app, jobs=[Add])
+    with app.app_context():
+        with pytest.raises(QueueUnavailable) as info:
+            Add.dispatch(1)
+        queue.broker.close()
+    assert "\n" not in str(info.value)
+    return str(info.value)
+
+
+def test_jobs_go_through_tls(server: TlsServer, make_bench: MakeBench) -> None:
+    """Dispatch, claims, waits for jobs and reads, with the certificate named in the address."""
+    bench = make_bench(Add, url=server.url)
+    early = Add.dispatch(1)
+    with bench.working():
+        assert bench.finished(early.id).result == 2
+        assert bench.finished(Add.dispatch(2).id).result == 3
+    assert bench.queue.counts()["default"]["completed"] == 2
+
+
+def test_a_certificate_that_nobody_trusts(server: TlsServer) -> None:
+    """The error says what to add to the address."""
+    told = refused(server.untrusting_url)
+    assert f"127.0.0.1:{server.tls_port}" in told
+    assert "?ssl_ca_certs=" in told
+    assert "QUEUE_REDIS_URL" in told
+
+
+def test_a_certificate_for_another_name(server: TlsServer) -> None:
+    """The error says that the name is at fault."""
+    told = refused(server.url.replace("127.0.0.1", "localhost"))
+    assert "a name of the server that its certificate has" in told
