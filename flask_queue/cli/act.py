@@ -13,16 +13,21 @@ from ..dispatch import dispatch as send
 from ..errors import QueueError, QueueUnavailable
 from ..job import Job
 from ..options import make_options
+from .complete import job_names, queue_names
 from .each import change_each, confirm, tell_count
-from .group import queue_cli
+from .group import examples, queue_cli
 from .reach import operations, reachable_broker, words
 from .read import as_json_option
 from .records import as_data, hide_secrets, to_json
 from .text import one_line, show
 
 
-@queue_cli.command()
-@click.argument("name")
+@queue_cli.command(
+    epilog=examples(
+        "dispatch SendWelcomeEmail '{\"user_id\": 7}'", "dispatch SendWelcomeEmail - --delay-s 60 < payload.json"
+    )
+)
+@click.argument("name", shell_complete=job_names)
 @click.argument("payload", metavar="JSON")
 @click.option("--delay-s", type=float, help="Seconds until it may run.")
 @as_json_option
@@ -41,11 +46,13 @@ def dispatch(name: str, payload: str, delay_s: float | None, as_json: bool) -> N
     show(to_json(as_data(hide_secrets(record, words()))) if as_json else record.id)
 
 
-@queue_cli.command()
+@queue_cli.command(
+    epilog=examples("retry default:x5Yq2bXhQ0cT1aZk", "retry --all --queue emails --error TimeoutError --yes")
+)
 @click.argument("job_ids", metavar="ID…", nargs=-1)
 @click.option("--all", "is_all", is_flag=True, help="All failed jobs.")
-@click.option("--queue", help="With --all: only jobs of this queue.")
-@click.option("--name", help="With --all: only jobs of this name.")
+@click.option("--queue", shell_complete=queue_names, help="With --all: only jobs of this queue.")
+@click.option("--name", shell_complete=job_names, help="With --all: only jobs of this name.")
 @click.option("--error", help="With --all: only jobs with this error, as ValueError or 'ValueError: no such user'.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json_option

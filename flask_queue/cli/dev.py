@@ -17,7 +17,7 @@ from ..broker import QueueBroker
 from ..current import current_broker
 from . import beacon
 from .children import Children
-from .group import queue_cli
+from .group import examples, queue_cli
 from .reach import check
 from .stopping import on_stop
 
@@ -29,7 +29,7 @@ LOOK_S = 0.1
 MARGIN_S = 5.0
 
 
-@queue_cli.command("dev")
+@queue_cli.command("dev", epilog=examples("dev", "dev --port 8000"))
 @click.option("--host", help="The web server's, as of flask run.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="The web server's, as of flask run.")
 @pass_script_info

@@ -12,7 +12,7 @@ import click
 from ..broker import QueueBroker
 from ..errors import QueueUnavailable
 from .each import confirm
-from .group import explain, queue_cli
+from .group import examples, explain, queue_cli
 from .reach import actor, reachable_broker
 from .read import as_json_option
 from .records import to_json
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..doctor import Finding
 
 
-@queue_cli.command()
+@queue_cli.command(epilog=examples("doctor", "doctor --fix --yes"))
 @click.option("--fix", is_flag=True, help="Repair what can be: orphan keys, jobs that are in no list.")
 @click.option("--yes", is_flag=True, help="Do not ask before that.")
 @as_json_option

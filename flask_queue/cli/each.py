@@ -27,8 +27,12 @@ def change_each(
     as_json: bool = False,
     tell: Callable[[JobRecord], str] = id_and_state,
 ) -> None:
-    """Change the jobs that can be, and tell of each; of the others errors tell, and they make the command fail."""
-    changed, has_failed = [], False
+    """Change the jobs that can be, and tell of each; of the others errors tell, and they make the command fail.
+
+    As JSON an array is told: the records after the change, or the ids where there are none any more.
+    """
+    changed: list[object] = []
+    has_failed = False
     for job_id in job_ids:
         try:
             record = change(job_id)
@@ -38,9 +42,9 @@ def change_each(
             has_failed = True
             click.echo(f"Error: {explain(error)}", err=True)
             continue
-        if as_json and record:
-            changed.append(as_data(hide_secrets(record, words())))
-        elif not as_json:
+        if as_json:
+            changed.append(as_data(hide_secrets(record, words())) if record else job_id)
+        else:
             show(tell(record) if record else one_line(f"{job_id} deleted"))
     if as_json:
         show(to_json(changed))

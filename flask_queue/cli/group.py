@@ -38,4 +38,10 @@ def explain(error: QueueError) -> str:
     return one_line(str(error))
 
 
+def examples(*lines: str) -> str:
+    """The end of a command's help: how it is called."""
+    # The sign keeps click from wrapping what follows.
+    return "\n".join(["\b", "Examples:", *(f"  flask queue {line}" for line in lines)])
+
+
 queue_cli = QueueGroup("queue", help="Background jobs: run workers, look at jobs, send and retry them.")

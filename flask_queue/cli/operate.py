@@ -11,7 +11,7 @@ from ..record import JobRecord, JobState
 from .act import read_payload
 from .durations import read_duration, read_moment
 from .each import change_each, confirm, id_and_state
-from .group import queue_cli
+from .group import examples, queue_cli
 from .reach import operations, words
 from .read import as_json_option
 from .records import as_data, hide_secrets, to_json
@@ -20,7 +20,7 @@ from .text import show
 ids_argument = click.argument("job_ids", metavar="ID…", nargs=-1, required=True)
 
 
-@queue_cli.command()
+@queue_cli.command(epilog=examples("cancel default:x5Yq2bXhQ0cT1aZk"))
 @ids_argument
 @as_json_option
 def cancel(job_ids: tuple[str, ...], as_json: bool) -> None:
@@ -32,7 +32,7 @@ def cancel(job_ids: tuple[str, ...], as_json: bool) -> None:
     change_each(job_ids, operations().cancel, as_json=as_json, tell=tell)
 
 
-@queue_cli.command()
+@queue_cli.command(epilog=examples("promote default:x5Yq2bXhQ0cT1aZk"))
 @ids_argument
 @as_json_option
 def promote(job_ids: tuple[str, ...], as_json: bool) -> None:
@@ -40,7 +40,11 @@ def promote(job_ids: tuple[str, ...], as_json: bool) -> None:
     change_each(job_ids, operations().promote, as_json=as_json)
 
 
-@queue_cli.command()
+@queue_cli.command(
+    epilog=examples(
+        "reschedule default:x5Yq2bXhQ0cT1aZk --in 2h", "reschedule default:x5Yq2bXhQ0cT1aZk --at 2030-01-31T12:00"
+    )
+)
 @click.argument("job_id", metavar="ID")
 @click.option("--at", metavar="TIME", callback=read_moment, help="When it may run, as 2030-01-31T12:00.")
 @click.option("--in", "delay_s", metavar="DURATION", callback=read_duration, help="In how long: 90 (s), 15m, 2h, 3d.")
@@ -54,18 +58,21 @@ def reschedule(job_id: str, at: datetime | None, delay_s: float | None, as_json:
     show(_as_json(record) if as_json else id_and_state(record))
 
 
-@queue_cli.command()
+@queue_cli.command(epilog=examples("delete default:x5Yq2bXhQ0cT1aZk"))
 @ids_argument
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def delete(job_ids: tuple[str, ...], yes: bool) -> None:
+@as_json_option
+def delete(job_ids: tuple[str, ...], yes: bool, as_json: bool) -> None:
     """Delete jobs that are not running, and every trace of them."""
     jobs = operations()
     if len(job_ids) > 1:
         confirm(f"Delete {len(job_ids)} jobs?", is_sure=yes)
-    change_each(job_ids, jobs.delete, as_json=False)
+    change_each(job_ids, jobs.delete, as_json=as_json)
 
 
-@queue_cli.command()
+@queue_cli.command(
+    epilog=examples("duplicate default:x5Yq2bXhQ0cT1aZk", "duplicate default:x5Yq2bXhQ0cT1aZk '{\"user_id\": 8}'")
+)
 @click.argument("job_id", metavar="ID")
 @click.argument("changes", metavar="[JSON]", default="{}")
 @as_json_option

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from ..record import JobState
+from .complete import queue_names
 from .durations import read_duration
 from .each import confirm, tell_count
-from .group import queue_cli
+from .group import examples, queue_cli
 from .reach import operations
 from .read import as_json_option
 from .records import to_json
@@ -17,8 +18,8 @@ from .text import one_line, show
 CLEANABLE = [state.value for state in JobState if state is not JobState.ACTIVE]
 
 
-@queue_cli.command()
-@click.argument("queue")
+@queue_cli.command(epilog=examples("clean emails --state completed --older-than 2d"))
+@click.argument("queue", shell_complete=queue_names)
 @click.option("--state", type=click.Choice(CLEANABLE), required=True, help="The state of the jobs.")
 @click.option(
     "--older-than",
@@ -38,18 +39,23 @@ def clean(queue: str, state: str, older_than_s: float | None, limit: int | None,
     show(to_json({"deleted": count}) if as_json else tell_count(count, "deleted"))
 
 
-@queue_cli.command()
-@click.argument("queue")
+@queue_cli.command(epilog=examples("pause emails --reason 'the mail server moves'"))
+@click.argument("queue", shell_complete=queue_names)
 @click.option("--reason", default="", help="Why, for whoever looks at it.")
-def pause(queue: str, reason: str) -> None:
+@as_json_option
+def pause(queue: str, reason: str, as_json: bool) -> None:
     """Let no worker take jobs of QUEUE; those that run finish."""
     operations().pause(queue, reason)
-    show(one_line(f"{queue} is paused{f': {reason}' if reason else ''}"))
+    if as_json:
+        show(to_json({"queue": queue, "paused": True, "reason": reason}))
+    else:
+        show(one_line(f"{queue} is paused{f': {reason}' if reason else ''}"))
 
 
-@queue_cli.command()
-@click.argument("queue")
-def resume(queue: str) -> None:
+@queue_cli.command(epilog=examples("resume emails"))
+@click.argument("queue", shell_complete=queue_names)
+@as_json_option
+def resume(queue: str, as_json: bool) -> None:
     """Let workers take the jobs of QUEUE again."""
     operations().resume(queue)
-    show(f"{queue} is not paused")
+    show(to_json({"queue": queue, "paused": False, "reason": ""}) if as_json else f"{queue} is not paused")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from .complete import job_names, queue_names
 from .durations import Seconds
-from .group import queue_cli
+from .group import examples, queue_cli
 from .reach import monitor, words
 from .records import as_data, hide_secrets, listing, page, to_json
 from .text import printable, show, table
@@ -17,7 +18,7 @@ MOST = 10_000
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@queue_cli.command()
+@queue_cli.command(epilog=examples("status", "status --watch --interval 5"))
 @click.option("--watch", "watches", is_flag=True, help="Go on until Ctrl-C; shows workers and waiting times, too.")
 @click.option(
     "--interval",
@@ -47,10 +48,12 @@ def status(watches: bool, interval_s: float, as_json: bool) -> None:
         show(line)
 
 
-@queue_cli.command()
+@queue_cli.command(
+    epilog=examples("jobs --state failed --queue emails", "jobs --name SendWelcomeEmail --limit 10 --json")
+)
 @click.option("--state", type=click.Choice(STATES), help="Only jobs in this state.")
-@click.option("--queue", help="Only jobs of this queue.")
-@click.option("--name", help="Only jobs of this name.")
+@click.option("--queue", shell_complete=queue_names, help="Only jobs of this queue.")
+@click.option("--name", shell_complete=job_names, help="Only jobs of this name.")
 @click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="How many at most.")
 @click.option("--cursor", help="Go on where a listing before ended.")
 @as_json_option
@@ -69,7 +72,7 @@ def jobs(state: str | None, queue: str | None, name: str | None, limit: int, cur
         click.echo(f"There are more: --cursor {found.next_cursor}", err=True)
 
 
-@queue_cli.command("show")
+@queue_cli.command("show", epilog=examples("show default:x5Yq2bXhQ0cT1aZk"))
 @click.argument("job_id", metavar="ID")
 @as_json_option
 def show_job(job_id: str, as_json: bool) -> None:
@@ -78,7 +81,7 @@ def show_job(job_id: str, as_json: bool) -> None:
     show(to_json(as_data(record)) if as_json else page(record))
 
 
-@queue_cli.command()
+@queue_cli.command(epilog=examples("logs default:x5Yq2bXhQ0cT1aZk"))
 @click.argument("job_id", metavar="ID")
 @as_json_option
 def logs(job_id: str, as_json: bool) -> None:

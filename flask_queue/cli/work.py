@@ -15,7 +15,7 @@ from ..environment import LONGEST_S, whole
 from ..errors import QueueError, UnknownQueue
 from . import beacon
 from .durations import Seconds
-from .group import queue_cli
+from .group import examples, queue_cli
 from .logs import Format, set_up_logging
 
 if TYPE_CHECKING:
@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 PORTS = click.IntRange(0, 65_535)
 
 
-@queue_cli.command("work", with_appcontext=False)
+@queue_cli.command(
+    "work",
+    with_appcontext=False,
+    epilog=examples(
+        "work --queues emails,default --concurrency emails=8", "work --processes 4 --max-memory 500 --health-port 8081"
+    ),
+)
 @click.option("--queues", metavar="A,B", help="Serve these queues only.")
 @click.option("--concurrency", "threads", metavar="QUEUE=N", multiple=True, help="Threads of a queue; repeatable.")
 @click.option("--burst", is_flag=True, help="End when nothing is waiting, active or due.")

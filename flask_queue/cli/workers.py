@@ -7,7 +7,7 @@ import dataclasses
 import click
 
 from ..record import RunningJob, WorkerInfo
-from .group import queue_cli
+from .group import examples, queue_cli
 from .reach import monitor, operations
 from .read import as_json_option
 from .records import to_json
@@ -17,7 +17,7 @@ from .times import relative
 MIB = 1 << 20
 
 
-@queue_cli.command()
+@queue_cli.command(epilog=examples("workers"))
 @as_json_option
 def workers(as_json: bool) -> None:
     """List the living worker processes and what they run."""
@@ -36,23 +36,25 @@ def workers(as_json: bool) -> None:
         show(table(("RUNS", "NAME", "STARTED", "", "WORKER"), [_running_row(worker, run) for worker, run in running]))
 
 
-@queue_cli.command()
+@queue_cli.command(epilog=examples("quiet web1-4711-ab12cd"))
 @click.argument("worker_id", metavar="WORKER")
-def quiet(worker_id: str) -> None:
+@as_json_option
+def quiet(worker_id: str, as_json: bool) -> None:
     """Let a worker process claim nothing more; what runs goes on."""
     operations().quiet(worker_id)
-    show(f"{one_line(worker_id)} will be quiet within seconds")
+    show(to_json([worker_id]) if as_json else f"{one_line(worker_id)} will be quiet within seconds")
 
 
-@queue_cli.command()
+@queue_cli.command(epilog=examples("stop web1-4711-ab12cd"))
 @click.argument("worker_id", metavar="WORKER")
-def stop(worker_id: str) -> None:
+@as_json_option
+def stop(worker_id: str, as_json: bool) -> None:
     """Let a worker process end gracefully; its supervisor does not replace it."""
     operations().stop(worker_id)
-    show(f"{one_line(worker_id)} will stop within seconds")
+    show(to_json([worker_id]) if as_json else f"{one_line(worker_id)} will stop within seconds")
 
 
-@queue_cli.command()
+@queue_cli.command(epilog=examples("restart"))
 @as_json_option
 def restart(as_json: bool) -> None:
     """Let every worker process finish what it runs and be replaced, by its supervisor or by itself."""

@@ -111,6 +111,13 @@ def test_delete_leaves_nothing(app: Flask, invoke: Invoke) -> None:
             program.queue.get(job.id)
 
 
+def test_delete_tells_ids_as_json(app: Flask, invoke: Invoke) -> None:
+    """There are no records any more."""
+    job = delayed()
+    result = invoke("delete", job.id, "default:nope", "--json")
+    assert (result.exit_code, json.loads(result.stdout)) == (1, [job.id])
+
+
 @pytest.mark.parametrize(
     ("words", "answer", "asked", "left"),
     [([], "n\n", True, 2), ([], "y\n", True, 0), (["--yes"], "", False, 0)],

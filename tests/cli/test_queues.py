@@ -65,6 +65,13 @@ def test_pause_and_resume_are_told(app: Flask, invoke: Invoke) -> None:
     assert "paused" not in invoke("status").stdout
 
 
+def test_pause_and_resume_are_told_as_json(invoke: Invoke) -> None:
+    """What holds of the queue then."""
+    paused = json.loads(invoke("pause", "emails", "--reason", "moving", "--json").stdout)
+    assert paused == {"queue": "emails", "paused": True, "reason": "moving"}
+    assert json.loads(invoke("resume", "emails", "--json").stdout) == {**paused, "paused": False, "reason": ""}
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
