@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+
+from redis.exceptions import NoPermissionError
 
 from ..broker import QueueBroker
-from ..store.repairs import Repairs
+from ..store.repairs import Names, Repairs, new_names
 from .finding import Finding, Level, guard
 from .queues import look_at_unknown, look_at_workers
 from .server import look_at_clock, look_at_eviction, look_at_persistence, look_at_scripts, look_at_version
@@ -34,7 +36,7 @@ def examine(broker: QueueBroker) -> Iterator[Finding]:
         yield from guard(check, lambda look=look: look(broker))  # type: ignore[misc]
 
     def look_at_keys() -> Iterator[Finding]:
-        names = Repairs(broker.store.client, broker.config.prefix).names()
+        names = yield from _names(broker)
         yield from look_at_unknown(broker, names)
         yield from look_at_stored(broker, names, fix=False)
 
@@ -48,7 +50,7 @@ def repair(broker: QueueBroker, actor: str | None) -> Iterator[Finding]:
     """
 
     def look_and_fix() -> Iterator[Finding]:
-        names = Repairs(broker.store.client, broker.config.prefix).names()
+        names = yield from _names(broker)
         for finding in look_at_stored(broker, names, fix=True):
             if finding.level is Level.OK:
                 logger.info("repair %s by %s", json.dumps(finding.message), actor or "code")
@@ -56,3 +58,13 @@ def repair(broker: QueueBroker, actor: str | None) -> Iterator[Finding]:
             yield finding
 
     yield from guard("orphans", look_and_fix)
+
+
+def _names(broker: QueueBroker) -> Generator[Finding, None, Names]:
+    """The names of all our keys; none where the server keeps them from us: what is inside of known keys is enough."""
+    try:
+        return Repairs(broker.store.client, broker.config.prefix).names()
+    except NoPermissionError as error:
+        message = f"names of keys could not be read, so some orphans and unknown queues are not seen: {error}"
+        yield Finding("orphans", Level.WARNING, message, "Grant the user of QUEUE_REDIS_URL +scan with ACL SETUSER.")
+        return new_names()

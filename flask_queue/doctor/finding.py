@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import RedisError
 
 from ..errors import QueueUnavailable
+from ..store.connect import is_forbidden
 
 
 class Level(StrEnum):
@@ -37,7 +38,7 @@ def guard(check: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding
         yield from look()
     except (RedisError, QueueUnavailable) as error:
         cause = error.__cause__ if isinstance(error.__cause__, RedisError) else error
-        if isinstance(cause, NoPermissionError):
+        if is_forbidden(cause):
             message = f"could not be read: {cause}"
             yield Finding(
                 check, Level.WARNING, message, "Let the user of QUEUE_REDIS_URL do that, or look at it yourself."

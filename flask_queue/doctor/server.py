@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import NoPermissionError, ReadOnlyError, ResponseError
+from redis.exceptions import ReadOnlyError, ResponseError
 
 from ..broker import QueueBroker
+from ..store.connect import PERMISSIONS, is_forbidden
 from ..store.keys import QueueKeys
 from ..store.scripts import Call, load, run
 from .finding import Finding, Level
@@ -21,9 +21,6 @@ OLDEST = {"Redis": (6, 2), "Valkey": (7, 2)}
 SKEW_S = 1.0
 #: The clock is read so often, and the quickest answer counts.
 _READINGS = 3
-#: What servers say of a command, or a key, that is refused to a script; each version has words of its own.
-_REFUSED = re.compile("user executing the script|ACL failure in script")
-_ACL = "Give the user of QUEUE_REDIS_URL the rights in the chapter 'Operating jobs and queues' of the documentation."
 
 
 def look_at_version(broker: QueueBroker) -> Iterator[Finding]:
@@ -106,8 +103,9 @@ def look_at_scripts(broker: QueueBroker) -> Iterator[Finding]:
             "scripts", Level.ERROR, "the server is a read-only replica", "Set QUEUE_REDIS_URL to the primary."
         )
     except ResponseError as error:
-        if isinstance(error, NoPermissionError) or _REFUSED.search(str(error)):
-            yield Finding("scripts", Level.ERROR, f"the server does not let scripts run: {error}", _ACL)
+        if is_forbidden(error):
+            remedy = f"Grant its user ~{{{prefix}:* ~{prefix}:audit {PERMISSIONS} with ACL SETUSER."
+            yield Finding("scripts", Level.ERROR, f"the server does not let scripts run: {error}", remedy)
         else:
             yield Finding("scripts", Level.ERROR, f"scripts fail: {error}", "See what the server says there.")
     else:

@@ -53,7 +53,7 @@ class Repairs:
         Redis: steps of 1,000 keys, over all that the server has.
         """
         head = f"{{{self._prefix}:"
-        found: Names = defaultdict(lambda: defaultdict(list))
+        found = new_names()
         for key in self._client.scan_iter(match=_GLOB.sub(r"\\\1", head) + "*", count=_SCAN):
             queue, _, name = key.decode(errors="replace").removeprefix(head).partition("}:")
             if NAME.fullmatch(queue):
@@ -151,6 +151,11 @@ class Repairs:
 
     def _keys(self, queue: str) -> QueueKeys:
         return QueueKeys(self._prefix, queue)
+
+
+def new_names() -> Names:
+    """No names; a queue and a kind of key that are looked for are there, and empty."""
+    return defaultdict(lambda: defaultdict(list))
 
 
 def _place(text: bytes) -> str:
