@@ -14,6 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from ..errors import ConfigError, QueueUnavailable
+from .conditions import meaning
 
 #: Starts a server if need be, and returns the path of its socket.
 Resolve = Callable[[], str]
@@ -95,6 +96,8 @@ def explain(client: Redis, error: Exception) -> str:
         return f"Redis at {where} refused the credentials ({reason}): set REDIS_PASSWORD, or QUEUE_REDIS_URL with it."
     if is_forbidden(error):
         return f"Redis at {where} does not let its user do what is needed ({reason})."
+    if known := meaning(error):
+        return f"Redis at {where} {known[0]} ({reason}): {known[1]}."
     return f"Redis at {where} is not available ({reason}): {_remedy(reason)}."
 
 

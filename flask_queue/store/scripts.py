@@ -19,6 +19,9 @@ from .keys import QueueKeys
 _KEYS = re.compile(r"^-- KEYS: (.+(?:\n--  +.+)*)$", re.MULTILINE)
 _INCLUDE = re.compile(r"^-- @include (\w+)\n", re.MULTILINE)
 
+#: Keys of which each worker has its own.
+_OF_WORKER = ("active", "poke")
+
 Argument: TypeAlias = str | bytes | int
 
 
@@ -39,14 +42,14 @@ class Call:
     script: Script
     keys: QueueKeys
     args: Sequence[Argument]
-    #: The worker whose `active` set the script means by that name.
+    #: The worker whose `active` set, or `poke`, the script means by that name.
     worker: str = ""
 
     def command(self, *, whole: bool = False) -> list[Argument]:
         """The Redis command that runs it: by its digest, or `whole`, for a server that does not know it yet."""
         how: list[Argument] = ["EVAL", self.script.text] if whole else ["EVALSHA", self.script.digest]
         names = self.script.keys
-        keys = [self.keys[f"active:{self.worker}" if name == "active" else name] for name in names]
+        keys = [self.keys[f"{name}:{self.worker}" if name in _OF_WORKER else name] for name in names]
         return [*how, len(keys), *keys, *self.args]
 
 

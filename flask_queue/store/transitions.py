@@ -22,6 +22,8 @@ from .state import StateRecord
 BATCH = 256
 #: A job that lost so many workers is a suspect: it then runs alone in its process, so that it takes no others with it.
 SUSPECT_FROM = 2
+#: The poke of a worker that died before it was read goes away by itself.
+POKE_EXPIRY_MS = 60_000
 #: Before a suspect comes back, and between two of them: drawn from this range, so that workers do not meet over them.
 SUSPECT_PAUSE_MS = (200, 600)
 
@@ -209,6 +211,10 @@ class Transitions:
         for reply in run_all(client, [Call(load("leave"), self.keys(queue), [worker], worker) for queue in queues]):
             if isinstance(reply, RedisError):
                 raise reply
+
+    def poke(self, client: Redis, queue: str, worker: str) -> None:
+        """End the wait of a worker that waits for this key as well. Redis: poke.lua, one round trip."""
+        run(client, Call(load("poke"), self.keys(queue), [POKE_EXPIRY_MS], worker))
 
     def log(self, client: Redis, queue: str, local_id: str, line: str) -> bool:
         """Append to a job's log; False where the job is gone. Redis: log.lua, one round trip."""

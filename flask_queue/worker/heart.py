@@ -147,11 +147,17 @@ class Heart:
                 pipeline.execute()
             self._has_failed = False
         except Exception as error:
-            # Tried again at the next look. The worker, once it comes back, has more to say about Redis.
+            # Tried again at the next look.
             self._beat_at_s = 0.0
-            if not self._has_failed:
-                self._say(f"The leases of worker {self.settings['worker']} cannot be kept: {error}")
+            if self._has_failed or self._can_speak:
+                return
             self._has_failed = True
+            self._say(f"The leases of worker {self.settings['worker']} cannot be kept: {error}")
+
+    @property
+    def _can_speak(self) -> bool:
+        """Whether the worker's interpreter runs: then it is Redis that keeps the pump waiting, which the pump tells."""
+        return bool(time.monotonic() - self._pulse.ticked_s <= self.settings["beat_s"] * LATE_BEATS)
 
     def _say(self, text: str) -> None:
         """Print a line in the form of the worker's own."""

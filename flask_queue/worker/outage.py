@@ -17,6 +17,6 @@ class Outage:
     _backoff_s: float = 0.0
 
     def failed(self, now_s: float) -> None:
-        """Note one more try in vain."""
+        """Note one more try, in vain or still under way."""
         self._backoff_s = min(MAX_BACKOFF_S, self._backoff_s * 2 or MIN_BACKOFF_S)
         self.retry_at_s = now_s + self._backoff_s

@@ -11,17 +11,21 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from ..broker import QueueBroker
-from ..store.connect import explain
+from ..store.conditions import is_away
+from ..store.connect import explain, reason_of
 from ..store.transitions import CycleReply, CycleRequest
 from .executor import Crashed, Ended
 from .heart import Pulse
 from .lane import NEVER_S, Lane
 from .outage import Outage
 from .reporter import Reporter
+from .server import knock, look_at_server
 from .waiter import Waiter, Woken
 
 logger = logging.getLogger("flask_queue.worker")
 
+#: A wait can break once for many reasons; so many in succession are worth a line.
+BROKEN_WAITS = 3
 #: How often a burst looks whether other workers are done.
 BURST_LOOK_S = 0.25
 
@@ -68,6 +72,8 @@ class Pump:
         self._is_burst = is_burst
         self._burst_look_s = 0.0
         self._outage: Outage | None = None
+        #: Waits in succession that an error ended while Redis was there.
+        self._broken_waits = 0
         #: No worker is taken for dead before.
         self._reaping_from_s = 0.0
         self._stop_at_s = NEVER_S
@@ -76,12 +82,15 @@ class Pump:
         """Pump until stopped, or until a burst is over. Never raises for Redis being away."""
         try:
             self._waiter.start()
-            self._guarded(self._look_at_uptime)
+            self._guarded(self._look_at_server)
             while not self._is_done():
                 self._pulse.move()
                 self._receive()
-                if self._outage is None or time.monotonic() >= self._outage.retry_at_s:
+                if self._outage is None:
                     self._guarded(self._work)
+                elif time.monotonic() >= self._outage.retry_at_s:
+                    self._outage.failed(time.monotonic())
+                    knock(self._make_client, lambda: self.inbox.put(self._was_answered))
             self._guarded(self._sign_off)
         except BaseException:
             # A fault of ours. The leases of this worker run out, and others take its jobs back.
@@ -175,8 +184,7 @@ class Pump:
                 self.lanes[message.delivery.queue_name].ended(message)
             case Woken():
                 self._waiter.heard()
-                if message.error is not None:
-                    self._went_away(message.error)
+                self._note_wait(message.error)
                 if message.queue is not None:
                     self.lanes[message.queue].woken()
             case Crashed():
@@ -217,16 +225,21 @@ class Pump:
     def _exchange(self, lanes: list[Lane]) -> None:
         """One cycle of each of these lanes."""
         requests = [lane.request(accepting=self._is_claiming) for lane in lanes]
-        unheard = []
+        unheard, away = [], None
         for lane, request, reply in zip(lanes, requests, self._cycle(lanes, requests), strict=True):
             if isinstance(reply, RedisError):
-                lane.refused(reply)
+                if is_away(reply):
+                    away = reply
+                else:
+                    lane.refused(reply)
                 continue
             lane.apply(request, reply)
             if lane.was_silent:
                 self._spare_the_living()
             if not lane.knows_of(reply.held):
                 unheard.append(lane)
+        if away is not None:
+            raise away
         for lane in unheard:
             self._for(lane, self._recover_claims)
 
@@ -243,6 +256,8 @@ class Pump:
         try:
             work(lane)
         except ResponseError as error:
+            if is_away(error):
+                raise
             lane.refused(error)
 
     def _recover_claims(self, lane: Lane) -> None:
@@ -287,15 +302,33 @@ class Pump:
             self._transitions.leave(self._client, list(self.lanes), self._worker)
             self._reporter.sign_off(self._client)
 
-    def _look_at_uptime(self) -> None:
+    def _look_at_server(self) -> None:
         """After a restart of Redis no beat in it is worth anything."""
-        uptime_s = self._client.info("server").get("uptime_in_seconds", 0)
-        if uptime_s < self._broker.config.lease_s:
+        if look_at_server(self._client) < self._broker.config.lease_s:
             self._spare_the_living()
 
     def _spare_the_living(self) -> None:
         """Nobody is taken for dead until a lease has passed from now: the living beat first."""
         self._reaping_from_s = time.monotonic() + self._broker.config.lease_s
+
+    def _note_wait(self, error: RedisError | None) -> None:
+        """A wait that breaks says little: its connection may have been cut alone. A look tells if Redis is away."""
+        if self._outage is not None or error is None:
+            self._broken_waits = 0
+            return
+        self._broken_waits += 1
+        if self._broken_waits == BROKEN_WAITS:
+            logger.warning("Cannot wait for jobs (%s), so they are looked for now and then.", reason_of(error))
+        for lane in self.lanes.values():
+            lane.look_again()
+
+    def _make_client(self) -> Redis:
+        return self._broker.store.make_client(self._broker.config.socket_timeout_s)
+
+    def _was_answered(self) -> None:
+        """Redis is there; whether it works is seen by working."""
+        if self._outage is not None:
+            self._guarded(self._work)
 
     def _went_away(self, error: RedisError) -> None:
         now_s = time.monotonic()

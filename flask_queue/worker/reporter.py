@@ -14,6 +14,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from ..broker import QueueBroker
+from ..store.conditions import is_away
 from ..store.connect import reason_of
 from ..store.roster import Request, Shown
 from .heartbeat import Heartbeat, beat_s
@@ -85,6 +86,8 @@ class Reporter:
             asked = self._roster.report(client, self._worker, shown, lease_ms=self._lease_ms)
             self._is_refused = False
         except ResponseError as error:
+            if is_away(error):
+                raise
             asked = None
             self._refused(error)
         self._told_at_s = now_s

@@ -16,8 +16,6 @@ from .executor import Crashed
 
 #: Longest block. Also the most that a marker costs which got lost with the worker that had popped it.
 BLOCK_S = 5
-#: The poke of a worker that died before it was read goes away by itself.
-_POKE_EXPIRY_S = 60
 #: A poke ends the wait at once; where Redis is away there is nothing to wait for.
 _LAST_WORDS_S = 1.0
 #: Until the next wait after one that failed.
@@ -92,11 +90,7 @@ class Waiter:
     def _poke(self, client: Redis) -> None:
         if self._is_poked:
             return
-        key = self._poke_key(min(self._listening))
-        with client.pipeline(transaction=False) as pipeline:
-            pipeline.zadd(key, {"1": 0})
-            pipeline.expire(key, _POKE_EXPIRY_S)
-            pipeline.execute()
+        self._transitions.poke(client, min(self._listening), self._worker)
         self._is_poked = True
 
     def _poke_key(self, queue: str) -> str:

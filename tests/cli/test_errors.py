@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,11 +12,13 @@ from flask import Flask
 
 from flask_queue.cli import dev, queue_cli, reach
 from tests.cli import program
+from tests.faults.proxy import Proxy
 from tests.servers import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from flask_queue.store.store import Store
     from tests.cli.processes import CommandLine
 
 #: All but `work`.
@@ -35,8 +38,14 @@ COMMANDS = (
     ["clean", "default", "--state", "failed"],
     ["pause", "default"],
     ["resume", "default"],
+    ["workers"],
+    ["quiet", "x"],
+    ["stop", "x"],
+    ["restart"],
     ["dev"],
 )
+#: And in between: `dev` has a server of its own.
+LATER = [words for words in COMMANDS if words != ["dev"]]
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +83,30 @@ def test_no_command_waits_for_a_server_that_hangs(
     result = app.test_cli_runner().invoke(queue_cli, words)
     assert (result.exit_code, result.stdout) == (1, "")
     assert "no answer within 0.05 s" in result.stderr
+
+
+@pytest.mark.parametrize("words", LATER, ids=" ".join)
+def test_no_command_waits_for_a_server_that_begins_to_hang(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network is cut when it has just answered: the first call that hears nothing ends the command."""
+    with RedisServer(tcp=True) as server, Proxy(server.port) as proxy:
+        monkeypatch.setenv("QUEUE_REDIS_URL", proxy.url)
+        app = Flask("app")
+        app.config.update(QUEUE_SOCKET_TIMEOUT_S=0.2, QUEUE_DISPATCH_TIMEOUT_S=0.2)
+        program.queue.init_app(app)
+        ping = reach._ping
+
+        def answer_last(store: Store) -> object:
+            try:
+                return ping(store)
+            finally:
+                proxy.swallow()
+
+        monkeypatch.setattr(reach, "_ping", answer_last)
+        started_s = time.monotonic()
+        result = app.test_cli_runner().invoke(queue_cli, words)
+        assert time.monotonic() - started_s < 1
+        assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+        assert "is not available (Timeout reading from socket): start it" in result.stderr
 
 
 @pytest.mark.parametrize(

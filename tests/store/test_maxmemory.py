@@ -8,6 +8,7 @@ import pytest
 from redis.exceptions import OutOfMemoryError
 
 from flask_queue.outcome import Cancelled, Completed, Failed, GivenBack, Released, Retried
+from flask_queue.store.transitions import POKE_EXPIRY_MS
 from tests.store.checks import snapshot
 from tests.store.driver import ERROR, Driver
 
@@ -78,6 +79,14 @@ def test_dead_workers_lose_their_jobs(full: Driver) -> None:
     fill(full)
     assert full.reap().recovered == 1
     assert (full.state("running").state, full.state("waiting").state) == ("w", "a")
+
+
+def test_a_worker_can_be_woken(full: Driver) -> None:
+    """It listens to other queues from now on; the poke alone goes away by itself."""
+    full.transitions.poke(full.client, full.queue, "w1")
+    key = full.keys["poke:w1"]
+    assert full.client.zrange(key, 0, -1) == [b"1"]
+    assert 0 < full.client.pttl(key) <= POKE_EXPIRY_MS
 
 
 def test_operators_can_retry(full: Driver) -> None:

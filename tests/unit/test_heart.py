@@ -202,6 +202,15 @@ def test_a_server_that_is_away_is_told_once(ward: Ward, capfd: pytest.CaptureFix
     assert capfd.readouterr().err.count("cannot be kept: again") == 1
 
 
+def test_a_worker_that_can_speak_tells_of_redis_itself(ward: Ward, capfd: pytest.CaptureFixture[str]) -> None:
+    """One fault, one line: its interpreter runs, and its pump is what Redis keeps waiting."""
+    ward.pulse.expect(600)
+    ward.client.error = ConnectionError("no route")
+    ward.pass_time(30, ticks=True)
+    assert ward.client.beats
+    assert capfd.readouterr().err == ""
+
+
 def test_its_lines_can_be_json(ward: Ward, capfd: pytest.CaptureFixture[str]) -> None:
     """As the worker's own."""
     ward.settings["json_lines"] = True
