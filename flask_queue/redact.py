@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -9,6 +10,8 @@ from typing import Any
 
 #: Stands for a value that is not shown.
 HIDDEN = "•••"
+#: A key in JSON text, or text in it that looks like one.
+_KEY = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:')
 
 
 def redact(value: Any, words: Iterable[str]) -> Any:
@@ -20,6 +23,22 @@ def redact(value: Any, words: Iterable[str]) -> Any:
             `API_KEY`, `apiKey` and `user-api-key`; `card` hides `card2`, but not `discard`.
     """
     return _redact(value, _pattern(tuple(words)))
+
+
+def redact_cut(text: str, words: Iterable[str]) -> str:
+    """Text of JSON whose end was cut off, up to its first secret key: what is behind that cannot be told apart."""
+    secret = _pattern(tuple(words))
+    for key in _KEY.finditer(text):
+        if secret.search(_parts(_unescaped(key[1]))):
+            return f"{text[: key.end()]} {HIDDEN}"
+    return text
+
+
+def _unescaped(key: str) -> str:
+    try:
+        return str(json.loads(f'"{key}"', strict=False))
+    except ValueError:
+        return key
 
 
 def _redact(value: Any, secret: re.Pattern[str]) -> Any:

@@ -86,9 +86,8 @@ def read_payload(text: str) -> dict[str, Any]:
     Raises:
         click.BadParameter: it is no JSON object.
     """
-    source = sys.stdin.read() if text == "-" else text
     try:
-        payload = json.loads(source)
+        payload = json.loads(sys.stdin.read() if text == "-" else text)
     except (ValueError, RecursionError) as error:
         reason = "it is too deep" if isinstance(error, RecursionError) else error
         raise click.BadParameter(f"this is no valid JSON: {reason}", param_hint="JSON") from None

@@ -19,6 +19,7 @@ from ..operations import Operations
 from ..store.connect import explain
 from ..store.store import Store
 from . import beacon
+from .text import one_line
 
 #: Seconds until a server that does not answer counts as away: a command ends within 3, and starting takes its part.
 REACH_S = 1.5
@@ -55,7 +56,7 @@ def reachable_broker() -> QueueBroker:
     """
     broker = current_broker()
     if not broker.config.redis_configured and (address := beacon.find(current_app.instance_path)):
-        click.echo(f"Using {address}, the server of the running `flask queue dev`.", err=True)
+        click.echo(f"Using {one_line(address)}, the server of the running `flask queue dev`.", err=True)
         broker.store = broker.store.at(address)
     check(broker.store)
     return broker

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from ..record import Attempt, JobRecord
-from ..redact import redact
+from ..redact import redact, redact_cut
 from .text import is_safe, one_line, printable, stdout_encoding, table
 from .times import absolute, duration, relative
 
@@ -23,8 +23,9 @@ SHORT_JSON = 100
 
 
 def hide_secrets(record: JobRecord, words: Sequence[str]) -> JobRecord:
-    """The record without the values of secret keys; a result that was cut is text and stays as it is."""
-    return dataclasses.replace(record, payload=redact(record.payload, words), result=redact(record.result, words))
+    """The record without the values of secret keys; a result that was cut is text, and ends at the first of them."""
+    hide = redact_cut if record.result_cut else redact
+    return dataclasses.replace(record, payload=redact(record.payload, words), result=hide(record.result, words))
 
 
 def as_data(record: JobRecord) -> dict[str, Any]:

@@ -45,3 +45,8 @@ def guard(check: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding
             )
             return
         yield Finding(check, Level.ERROR, f"could not be checked: {cause}", "See the server's log, and try again.")
+    except (ValueError, TypeError, LookupError) as error:
+        # Damaged data is what it is called for: it must not end at that.
+        message = f"could not be checked, as something that is stored cannot be read: {error!r}"
+        remedy = "Something else writes under these keys: give each app a QUEUE_PREFIX of its own."
+        yield Finding(check, Level.ERROR, message, remedy)

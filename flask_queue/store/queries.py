@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ LISTED = (
 )
 #: Ids read in one go while a listing looks for jobs that match.
 SCAN = 200
+
+_CURSOR = re.compile(rb"(\d{1,9})\.(\d{1,15})")
 
 
 class Queries:
@@ -195,7 +198,9 @@ def _write_cursor(place: int, offset: int) -> str:
 
 def _read_cursor(cursor: str) -> tuple[int, int]:
     try:
-        place, offset = map(int, base64.urlsafe_b64decode(cursor).split(b"."))
+        found = _CURSOR.fullmatch(base64.urlsafe_b64decode(cursor))
     except ValueError:
-        raise ValueError("this cursor is not one of a page's next_cursor") from None
-    return place, offset
+        found = None
+    if found is None:
+        raise ValueError("this cursor is not one of a page's next_cursor")
+    return int(found[1]), int(found[2])

@@ -150,3 +150,10 @@ def test_retry_all_asks_on_a_terminal(
     assert ("Retry all failed Boom jobs?" in done.stderr) == (not words)
     assert done.returncode == (0 if retried else 1)
     assert program.queue.counts()["default"]["waiting"] == retried
+
+
+def test_input_that_is_no_text_is_wrong_usage(invoke: Invoke) -> None:
+    """Binary data on standard input, as of a file that was mistaken."""
+    result = invoke("dispatch", "Add", "-", input=b"\xff")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "this is no valid JSON: " in result.stderr

@@ -274,6 +274,17 @@ def test_a_repair_asks_on_a_terminal(
     assert done.returncode == 1, "a job waits and there is no worker"
 
 
+def test_what_cannot_be_read_does_not_end_it(app: Flask, invoke: Invoke) -> None:
+    """One line about it, and all other findings."""
+    store, job = broker_of(app).store, "default:x"
+    store.client.zadd(store.roster.keys["workers"], {job: 9e15})
+    store.client.hset(store.roster.keys["info"], job, "no number")
+    result = invoke("doctor")
+    assert result.exit_code == 1
+    assert "could not be checked, as something that is stored cannot be read: ValueError" in result.stdout
+    assert "no orphan keys" in result.stdout
+
+
 def test_keys_of_a_wrong_type_are_told(app: Flask, invoke: Invoke) -> None:
     """Somebody else wrote there: one line, and all other findings."""
     store = broker_of(app).store

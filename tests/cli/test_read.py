@@ -102,6 +102,18 @@ def test_secrets_are_shown_nowhere(app: Flask, invoke: Invoke, work: Callable[[]
     assert (record["payload"], record["result"]) == ({"data": hidden}, hidden)
 
 
+def test_secrets_in_a_result_that_was_cut_are_not_shown(app: Flask, invoke: Invoke, work: Callable[[], None]) -> None:
+    """It is no JSON any more: what is behind a secret key is left out."""
+    job = program.Echo.dispatch({"user": 7, "apiK\u0065y": "s3cret", "text": "x" * 70_000})
+    work()
+    assert program.queue.get(job.id).result_cut
+    for words in (["show", job.id], ["show", job.id, "--json"], ["jobs", "--json"]):
+        shown = invoke(*words).stdout
+        assert "s3cret" not in shown
+        assert "•••" in shown
+    assert json.loads(invoke("show", job.id, "--json").stdout)["result"] == '{"user":7,"apiKey": •••'
+
+
 def test_job_data_cannot_speak_to_the_terminal(app: Flask, invoke: Invoke, work: Callable[[], None]) -> None:
     """Escape sequences come out as text in every form, and JSON still means the same."""
     evil = "\x1b]0;title\x07\x9b2J\u202e\r\n\U000e0001"
@@ -146,6 +158,9 @@ def test_wrong_options_are_wrong_usage(invoke: Invoke) -> None:
         (["--queue", "nope\x1b"], r"No queue 'nope\x1b' is configured (configured: default, emails)"),
         (["--limit", "0"], "0 is not in the range"),
         (["--cursor", "garbage"], "this cursor is not one of"),
+        (["--cursor", "LTEuNQ=="], "this cursor is not one of"),  # -1.5
+        (["--cursor", "MC4tNQ=="], "this cursor is not one of"),  # 0.-5
+        (["--cursor", "\udcff"], "this cursor is not one of"),
     ):
         result = invoke("jobs", *words)
         assert (result.exit_code, result.stdout) == (2, "")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flask_queue.config import REDACTED
-from flask_queue.redact import HIDDEN, redact
+from flask_queue.redact import HIDDEN, redact, redact_cut
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,18 @@ def test_a_huge_key_takes_no_time() -> None:
     """A payload that a stranger has made must not hang the page that shows it."""
     key = "a_" * 100_000
     assert redact({key: 1}, REDACTED) == {key: 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('{"user":7,"tex', '{"user":7,"tex'),
+        ('{"token": "s3cr', '{"token": •••'),
+        (r'{"a":"\"","tok\u0065n":"s3cr', r'{"a":"\"","tok\u0065n": •••'),
+        ('{"a":[{"userToken":1},{"b', '{"a":[{"userToken": •••'),
+        (r'{"bad\x":1,"card":2', r'{"bad\x":1,"card": •••'),
+    ],
+)
+def test_cut_json_ends_at_its_first_secret(text: str, shown: str) -> None:
+    """Whatever comes before it is shown."""
+    assert redact_cut(text, ["token", "card"]) == shown
