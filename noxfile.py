@@ -14,6 +14,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
@@ -111,6 +113,15 @@ def slow(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """Kill workers and Redis under random jobs for ten minutes, then check; `-- --seconds N --seed S` repeats one."""
+    install_once(session, *DEPENDENCIES, *EXTRAS, *group("test"))
+    install_wheel(session)
+    with staged(session):
+        session.run("python", "-m", "tests.chaos", *session.posargs, interrupt_timeout=20, terminate_timeout=10)
+
+
+@nox.session
 def minimums(session: nox.Session) -> None:
     """Run the suite with the lowest versions that pyproject.toml allows. Arguments go to pytest."""
     install_once(session, "uv")
@@ -174,17 +185,24 @@ def install_wheel(session: nox.Session) -> None:
 
 
 def run_pytest(session: nox.Session, *command: str) -> None:
-    """Run pytest in a folder that links to all of the project but the package, so that the wheel is what's tested."""
+    """Run pytest on the wheel."""
+    session.env["FLASK_QUEUE_TESTS_INSTALLED"] = "1"
+    with staged(session):
+        # On Ctrl-C pytest gets the time to end the servers that it started.
+        session.run(*command, *session.posargs, interrupt_timeout=20, terminate_timeout=10)
+
+
+@contextmanager
+def staged(session: nox.Session) -> Iterator[None]:
+    """Work in a folder that links to all of the project but the package, so that the wheel is what's tested."""
     stage = location(session) / "stage"
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir()
     for path in ROOT.iterdir():
         if path.name != "flask_queue" and not path.name.startswith("."):
             (stage / path.name).symlink_to(path)
-    session.env["FLASK_QUEUE_TESTS_INSTALLED"] = "1"
     with session.chdir(stage):
-        # On Ctrl-C pytest gets the time to end the servers that it started.
-        session.run(*command, *session.posargs, interrupt_timeout=20, terminate_timeout=10)
+        yield
 
 
 if __name__ == "__main__":
