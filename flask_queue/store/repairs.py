@@ -7,8 +7,9 @@ workers do meanwhile, nothing that is whole is reported or touched.
 from __future__ import annotations
 
 import re
+import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -18,11 +19,9 @@ from ..queues import NAME
 from . import scans
 from .keys import QueueKeys
 from .scripts import Argument, Call, load, run
-from .state import StateRecord
+from .state import STATES, StateRecord
 from .transitions import BATCH
 
-#: Entries of `waiting` that one call may go through while it looks for jobs in it: some milliseconds.
-LOOK_LIMIT = 200_000
 #: A worker silent for so long does not come back, or shows itself anew.
 GONE_MS = 3_600_000
 #: Names that Redis looks at in one step of a scan.
@@ -92,27 +91,46 @@ class Repairs:
     def lost(self, queue: str) -> tuple[list[str], list[str]]:
         """Ids of jobs that are in no list, and of those whose record can't be read.
 
-        Repaired, the former are back where their records say. Redis: relist.lua.
+        Repaired, the former are back where their records say, in the order of their dispatch. Redis: relist.lua.
         """
         keys = self._keys(queue)
         unreadable: list[str] = []
-        #: Waiting without priority. Read before the list: whatever joined it later is not among them.
-        waiting: set[str] = set()
+        #: Those that wait without a priority, with a mark of their record. All are read before the list is.
+        waiting: dict[str, int] = {}
 
-        def others() -> Iterator[str]:
+        def others() -> Iterator[tuple[str, bytes]]:
             for job, text in scans.fields(self._client, keys["state"]):
-                place = _place(text)
-                if place == "w0":
-                    waiting.add(job)
+                record = _readable(text)
+                if record is None:
+                    unreadable.append(job)
+                elif record.state == "w" and record.priority == 0:
+                    waiting[job] = _mark(record, text)
                 else:
-                    (yield job) if place else unreadable.append(job)
+                    yield job, b""
 
-        found = self._each("relist", keys, [keys.tag, self._mode], others())
-        waiting.difference_update(scans.waiting(self._client, keys["waiting"]))
-        length: Any = self._client.llen(keys["waiting"])
-        at_once = min(BATCH, max(1, LOOK_LIMIT // max(1, length)))
-        found += self._each("relist", keys, [keys.tag, self._mode], waiting, batch=at_once)
-        return found, unreadable
+        found = self._relist(keys, others())
+        for job in scans.waiting(self._client, keys["waiting"]):
+            waiting.pop(job, None)
+        return [*found, *self._relist(keys, self._unchanged(keys, waiting))], unreadable
+
+    def _unchanged(self, keys: QueueKeys, marks: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+        """The jobs whose records are what they were, with these; the first to be dispatched first."""
+        jobs = iter(sorted(marks, key=marks.__getitem__))
+        while some := list(islice(jobs, BATCH)):
+            texts: Any = self._client.hmget(keys["state"], some)
+            for job, text in zip(some, texts, strict=True):
+                record = _readable(text or b"")
+                if record and _mark(record, text) == marks[job]:
+                    yield job, text
+
+    def _relist(self, keys: QueueKeys, jobs: Iterator[tuple[str, bytes]]) -> list[str]:
+        found: dict[str, None] = {}
+        while some := list(islice(jobs, BATCH)):
+            args: list[Argument] = [keys.tag, self._mode]
+            for job, text in some:
+                args += (job, text)
+            found |= {job.decode(): None for job in run(self._client, Call(load("relist"), keys, args))}
+        return list(found)
 
     def leaseless(self, queue: str, workers: Iterable[str]) -> list[str]:
         """Workers that hold jobs without a lease; repaired, those jobs are taken back. Redis: expire.lua."""
@@ -139,12 +157,10 @@ class Repairs:
         args: Sequence[Argument],
         ids: Iterable[str],
         worker: str = "",
-        *,
-        batch: int = BATCH,
     ) -> list[str]:
         """The ids that a script returns, each once."""
         rest, found = iter(ids), dict[str, None]()
-        while some := list(islice(rest, batch)):
+        while some := list(islice(rest, BATCH)):
             reply = run(self._client, Call(load(script), keys, [*args, *some], worker))
             found |= {each.decode(): None for each in reply}
         return list(found)
@@ -158,11 +174,15 @@ def new_names() -> Names:
     return defaultdict(lambda: defaultdict(list))
 
 
-def _place(text: bytes) -> str:
-    """A record's letter; `w0` for one that is to be in `waiting`; nothing for one that can't be read."""
+def _readable(text: bytes) -> StateRecord | None:
+    """The record; None where it is none."""
     try:
         record = StateRecord.parse(text)
-        state = record.job_state
-    except (ValueError, TypeError, KeyError):
-        return ""
-    return "w0" if state == "waiting" and record.priority == 0 else record.state
+    except (ValueError, TypeError):
+        return None
+    return record if record.state in STATES else None
+
+
+def _mark(record: StateRecord, text: bytes) -> int:
+    """Changes with the record, and orders by dispatch; much smaller, as there may be a million."""
+    return record.created_ms << 32 | zlib.crc32(text)

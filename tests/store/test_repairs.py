@@ -112,6 +112,22 @@ def test_a_job_in_no_list_goes_back(queue: Driver, job: str) -> None:
     assert check_queue(queue.client, queue.keys) == counts
 
 
+def test_a_list_that_was_lost_is_made_anew(queue: Driver) -> None:
+    """In the order of dispatch, by however many look for it."""
+    jobs = [f"j{n}" for n in range(700)]
+    for job in jobs:
+        queue.add(job)
+    queue.client.delete(queue.keys["waiting"])
+    one, other = Repairs(queue.client, PREFIX, fix=True), Repairs(queue.client, PREFIX, fix=True)
+    before = queue.client.hgetall(queue.keys["state"])
+    assert sorted(one.lost(queue.queue)[0]) == sorted(jobs)
+    ids = ((job.decode(), text) for job, text in before.items())
+    assert other._relist(queue.keys, ids) == [], "what the first has put back is not put back twice"
+    created = [queue.state(job.decode()).created_ms for job in queue.client.lrange(queue.keys["waiting"], 0, -1)]
+    assert len(created) == 700
+    assert created == sorted(created)
+
+
 def test_an_active_job_in_no_list_is_its_workers_again(queue: Driver) -> None:
     """A living worker looks what it holds; the jobs of one that is gone are taken back, its lease being over."""
     queue.add("a", "b")

@@ -36,8 +36,6 @@ COMMANDS = {
     *("SADD", "SCARD", "SMEMBERS", "SINTER", "SPOP", "SREM", "SISMEMBER"),
     *("ZADD", "ZCARD", "ZCOUNT", "ZRANGE", "ZRANGEBYSCORE", "ZREM", "ZSCORE"),
 }
-#: What a single script may call besides: its caller bounds the entries that it goes through.
-EXCEPTIONS = {"relist": {"LPOS"}}
 each_script = pytest.mark.parametrize("name", NAMES)
 
 
@@ -108,7 +106,7 @@ def test_an_include_is_put_in_once(name: str) -> None:
 def test_only_old_commands_are_called(name: str) -> None:
     """Nothing that Redis 6.2 does not have, nothing that scans, nothing slow on a long list."""
     called = set(re.findall(r"redis\.call\('(\w+)'", load(name).text))
-    assert called <= COMMANDS | EXCEPTIONS.get(name, set()), called - COMMANDS
+    assert called <= COMMANDS, called - COMMANDS
 
 
 def everything(queue: Driver) -> list[Any]:

@@ -1,11 +1,12 @@
 -- Finds jobs that are in no list, where nobody would run, show or trim them; with 'fix' puts each back where its record says
 -- that it is. An active one goes back to its worker: if that lives it looks what it holds, else the lease is over.
 -- KEYS: state waiting prioritized delayed workers completed failed cancelled wake meta
--- ARGV: tag, 'look' or 'fix', ids, at most 256; fewer of those that wait without a priority, as each is looked for in the
---       whole list of what waits
+-- ARGV: tag, 'look' or 'fix', then of each job (at most 256): id, and its record as it was before the list of what waits was
+--       read, without finding it there; '' for a job that should be elsewhere, where this looks itself
 -- Returns: the ids of such jobs
 -- If the caller dies: all or nothing of a call is done; sent again there is nothing left.
 local tag, is_fix = ARGV[1], ARGV[2] == 'fix'
+-- @include now
 -- @include state
 -- @include push
 -- @include wake
@@ -14,9 +15,10 @@ local FINISHED = {c = completed, f = failed, x = cancelled}
 -- A beat so old that the lease is over.
 local LONG_AGO = '1'
 
-local function is_listed(id, job)
+local function is_listed(id, job, text, before)
   if job.state == 'w' and job.priority == '0' then
-    return redis.call('LPOS', waiting, id)
+    -- To look for it here takes long in a long list. Whatever would have put it there since has changed its record.
+    return text ~= before
   elseif job.state == 'a' then
     return redis.call('SISMEMBER', tag .. ':active:' .. job.worker, id) == 1
   end
@@ -24,8 +26,10 @@ local function is_listed(id, job)
   return not key or redis.call('ZSCORE', key, id)
 end
 
-local function list(id, job)
+local function list(id, job, now)
   if job.state == 'w' then
+    job.due = now
+    redis.call('HSET', state, id, write_state(job))
     push(id, job.priority, false)
     wake_worker()
   elseif job.state == 'd' then
@@ -39,13 +43,14 @@ local function list(id, job)
 end
 
 local found = {}
-for n = 3, #ARGV do
+local now = now_ms()
+for n = 3, #ARGV, 2 do
   local text = redis.call('HGET', state, ARGV[n])
   local job = text and read_state(text)
-  if job and job.state and not is_listed(ARGV[n], job) then
+  if job and job.state and not is_listed(ARGV[n], job, text, ARGV[n + 1]) then
     found[#found + 1] = ARGV[n]
     if is_fix then
-      list(ARGV[n], job)
+      list(ARGV[n], job, now)
     end
   end
 end
