@@ -45,6 +45,11 @@ def is_away(error: RedisError) -> bool:
     return not isinstance(error, ResponseError) or _code(error) not in ("", "OOM")
 
 
+def is_replicas(error: Exception) -> bool:
+    """Whether it is that of a server which is a replica, or has become one under a wait."""
+    return _code(error) in ("READONLY", "MASTERDOWN", "UNBLOCKED")
+
+
 def meaning(error: Exception) -> tuple[str, str] | None:
     """What the server says of itself, and what to do; None where it says nothing of that kind."""
     return _MEANING.get(_code(error))

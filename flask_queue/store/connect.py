@@ -12,9 +12,12 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError
 
 from ..errors import ConfigError, QueueUnavailable
-from .conditions import meaning
+from ..redis_url import parse_redis_url
+from .conditions import is_replicas, meaning
+from .sentinel import FollowingPool, follow_primary, whereabouts
 
 #: Starts a server if need be, and returns the path of its socket.
 Resolve = Callable[[], str]
@@ -27,7 +30,7 @@ PERMISSIONS = (
 #: How servers say that a command of a script is not permitted; a command alone has an error of its own.
 _REFUSED_IN_SCRIPT = ("ACL failure in script", "The user executing the script can't")
 
-_PLANNED = ("redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
+_PLANNED = ("redis+cluster", "rediss+cluster")
 #: Of one client. A thread has one at a time, so only a leak could come near. Newer versions of the client library allow
 #: 100 unless told, fewer than a web server may have threads.
 _MAX_CONNECTIONS = 10_000
@@ -58,6 +61,8 @@ def make_client(url: str, *, timeout_s: float, protocol: int | None = None, reso
         raise ConfigError([f"QUEUE_REDIS_URL: {scheme}:// is not supported by this version yet; use redis://"])
     if scheme != "unix":
         options["socket_keepalive"] = True
+    if scheme.endswith("+sentinel"):
+        return follow_primary(parse_redis_url(url), options)
     # A client closes the connections only of a pool that is its own.
     return Redis.from_pool(ConnectionPool.from_url(url, **options))
 
@@ -84,6 +89,7 @@ def translate_errors(client: Redis, *, job_id: str | None = None) -> Iterator[No
     try:
         yield
     except RedisError as error:
+        seek_primary(client, error)
         raise QueueUnavailable(explain(client, error), job_id=job_id) from error
 
 
@@ -104,6 +110,10 @@ def explain(client: Redis, error: Exception) -> str:
 def reason_of(error: Exception) -> str:
     """What an error says on one line, and for a missing permission what has to be granted."""
     reason = str(error).strip().rstrip(".").splitlines()[0] if str(error).strip() else type(error).__name__
+    if isinstance(error, MasterNotFoundError):
+        # What follows lists connections as Python objects.
+        refused = "; the Sentinels refused the credentials" if "AuthenticationError" in reason else ""
+        return reason.partition(" : ")[0] + refused
     if is_forbidden(error):
         return f"{reason}; grant ~{{<QUEUE_PREFIX>:* ~<QUEUE_PREFIX>:audit {PERMISSIONS} with ACL SETUSER"
     return reason
@@ -114,7 +124,17 @@ def is_forbidden(error: Exception) -> bool:
     return isinstance(error, NoPermissionError) or str(error).startswith(_REFUSED_IN_SCRIPT)
 
 
+def seek_primary(client: Redis, error: Exception) -> None:
+    """Connect anew for what comes next if a replica gave this error: another server may be the primary by now."""
+    if is_replicas(error):
+        client.connection_pool.disconnect(inuse_connections=False)
+
+
 def _remedy(reason: str) -> str:
+    if "Sentinels refused" in reason:
+        return "add ?sentinel_password=… to QUEUE_REDIS_URL, and sentinel_username if they have users"
+    if reason.startswith("No master found"):
+        return "make sure that the Sentinels run, and that QUEUE_REDIS_URL has the name of the service that they watch"
     if "CERTIFICATE_VERIFY_FAILED" not in reason:
         return "start it, or set QUEUE_REDIS_URL to where it runs"
     if "mismatch" in reason or "not valid for" in reason:
@@ -125,6 +145,8 @@ def _remedy(reason: str) -> str:
 def address(client: Redis) -> str:
     """Where the client connects to, without credentials."""
     pool = client.connection_pool
+    if isinstance(pool, FollowingPool):
+        return whereabouts(pool)
     options = pool.connection_kwargs
     if issubclass(pool.connection_class, (Connection, SSLConnection)):
         return f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"

@@ -14,16 +14,17 @@ from ..errors import QueueUnavailable
 from ..redis_url import parse_redis_url
 from .actions import Actions
 from .audit import Audit
-from .connect import Resolve, explain, make_client, translate_errors
+from .connect import Resolve, explain, make_client, seek_primary, translate_errors
 from .keys import full_id
 from .records import RawJob
 from .roster import Roster
 from .transitions import NewEntry, Transitions
 
 #: Shares of the dispatch time-out. A pooled connection may turn out to be dead at the first use: then there is time for
-#: one more try. 0.1 for the first to fail, and twice 0.45 (connect, reply) for the second: the whole at most.
+#: one more try. 0.1 for the first to fail, the rest for the second, in equal parts for each wait: to connect, for the
+#: reply, and before that for Sentinels to tell where to connect to.
 _RETRY_WITHIN = 0.1
-_TIMEOUT_EACH = 0.45
+_WAITS, _WAITS_WITH_SENTINELS = 2, 3
 
 
 class Store:
@@ -57,7 +58,8 @@ class Store:
         self.client = self.make_client(socket_timeout_s)
         self.actions = Actions(self.client, prefix)
         self.audit = Audit(self.client, prefix)
-        self._dispatch_client = self.make_client(dispatch_timeout_s * _TIMEOUT_EACH)
+        waits = _WAITS_WITH_SENTINELS if parse_redis_url(url).kind == "sentinel" else _WAITS
+        self._dispatch_client = self.make_client(dispatch_timeout_s * (1 - _RETRY_WITHIN) / waits)
 
     @property
     def is_embedded(self) -> bool:
@@ -102,6 +104,7 @@ class Store:
                     raise
                 return self.transitions.enqueue(self._dispatch_client, queue, entries)
         except RedisError as error:
+            seek_primary(self._dispatch_client, error)
             raise QueueUnavailable(explain(self._dispatch_client, error), job_id=job_id) from error
 
     def log(self, queue: str, local_id: str, line: str) -> bool:

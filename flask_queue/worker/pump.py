@@ -12,7 +12,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from ..broker import QueueBroker
 from ..store.conditions import is_away
-from ..store.connect import explain, reason_of
+from ..store.connect import explain, reason_of, seek_primary
 from ..store.transitions import CycleReply, CycleRequest
 from .executor import Crashed, Ended
 from .heart import Pulse
@@ -331,6 +331,7 @@ class Pump:
             self._guarded(self._work)
 
     def _went_away(self, error: RedisError) -> None:
+        seek_primary(self._client, error)
         now_s = time.monotonic()
         if self._outage is None:
             self._outage = Outage(now_s)

@@ -11,6 +11,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
+from ..store.connect import seek_primary
 from ..store.transitions import Transitions
 from .executor import Crashed
 
@@ -117,5 +118,6 @@ class Waiter:
         try:
             popped: Any = self._client.bzpopmin([*markers, self._poke_key(queues[0])], timeout=BLOCK_S)
         except RedisError as error:
+            seek_primary(self._client, error)
             return Woken(error=error)
         return Woken(markers.get(popped[0].decode()) if popped else None)

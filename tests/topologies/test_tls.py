@@ -8,6 +8,8 @@ import pytest
 from flask import Flask
 
 from flask_queue import FlaskQueue, Job, QueueUnavailable
+from tests.servers import free_port
+from tests.topologies.sentinels import SERVICE, SentinelServer
 from tests.topologies.tls import TlsServer
 
 if TYPE_CHECKING:
@@ -62,3 +64,15 @@ def test_a_certificate_for_another_name(server: TlsServer) -> None:
     """The error says that the name is at fault."""
     told = refused(server.url.replace("127.0.0.1", "localhost"))
     assert "a name of the server that its certificate has" in told
+
+
+def test_sentinels_behind_tls(server: TlsServer, make_bench: MakeBench) -> None:
+    """The options of the address are for Sentinels and servers."""
+    port = free_port()
+    tls = {"tls-port": str(port), "tls-replication": "yes", "tls-ca-cert-file": str(server.certificate)}
+    options = {**server.options, **tls}
+    with SentinelServer(kind="redis", watched_port=server.tls_port, quorum=1, options=options):
+        query = server.url.partition("?")[2]
+        bench = make_bench(Add, url=f"rediss+sentinel://127.0.0.1:{port}/{SERVICE}?{query}")
+        with bench.working():
+            assert bench.finished(Add.dispatch(1).id).result == 2
