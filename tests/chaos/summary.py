@@ -28,24 +28,22 @@ def summarize(found: Evidence, drained_s: float) -> tuple[str, Counter[str]]:
         "runs: {lost} lost and recovered, {retried} retried, {released} released",
         "actions: {cancel} cancel, {promote} promote, {reschedule} reschedule, {retry} retry, {delete} delete",
         "ended: {ended completed} completed, {ended failed} failed, {ended cancelled} cancelled",
-        f"longest recovery {longest_recovery_s(found):.1f} s after a kill; all settled {drained_s:.1f} s after the end",
+        f"jobs of killed workers were back within {longest_recovery_s(found):.1f} s",
+        f"all was settled {drained_s:.1f} s after the end",
     ]
     known: dict[str, int] = {key: counts[key] for line in lines for key in _names(line)}
     return "\n".join(line.format_map(known) for line in lines), counts
 
 
 def longest_recovery_s(found: Evidence) -> float:
-    """From a kill until a run that was lost by it ran again, where it was the job's first loss."""
+    """From a kill until the jobs of that worker were taken back. When they run again is up to their queue's backlog."""
     killed = {fault.pid: fault.from_ns for fault in found.faults("kill")}
-    longest_ns = 0
-    for job_id, pasts in found.pasts.items():
-        lost = next((past for past in pasts if past.outcome == "lost"), None)
-        runs = found.runs.get(job_id, ())
-        first = next((run for run in runs if lost and run.start.number == lost.number), None)
-        again = next((run for run in runs if lost and run.start.number > lost.number), None)
-        if first and again and first.start.pid in killed:
-            longest_ns = max(longest_ns, again.start.at_ns - killed[first.start.pid])
-    return longest_ns / 1e9
+    pids = {run.start.worker: run.start.pid for runs in found.runs.values() for run in runs}
+    lost = [past for pasts in found.pasts.values() for past in pasts if past.outcome == "lost"]
+    took_ns = [
+        past.finished_at * 10**6 - killed.get(pids.get(past.worker, 0), past.finished_at * 10**6) for past in lost
+    ]
+    return max(took_ns, default=0) / 1e9
 
 
 def _names(line: str) -> list[str]:
