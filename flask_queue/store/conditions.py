@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from redis.exceptions import (
+    AskError,
     BusyLoadingError,
     ClusterDownError,
     MasterDownError,
@@ -12,6 +13,7 @@ from redis.exceptions import (
     ReadOnlyError,
     RedisError,
     ResponseError,
+    TryAgainError,
 )
 
 #: The client library's own errors, which leave the code out of their text.
@@ -21,15 +23,24 @@ _CODES: dict[type[RedisError], str] = {
     OutOfMemoryError: "OOM",
     MasterDownError: "MASTERDOWN",
     ClusterDownError: "CLUSTERDOWN",
+    AskError: "ASK",
+    TryAgainError: "TRYAGAIN",
 }
+#: These are about one command, or one queue.
+_NARROW = ("", "OOM", "ASK", "MOVED", "TRYAGAIN")
 #: In front, or where Redis 6 tells of a script, inside the text.
-_CODE = re.compile(r"(?:^|: -)(LOADING|READONLY|OOM|MASTERDOWN|CLUSTERDOWN|BUSY|MISCONF|NOREPLICAS|UNBLOCKED)\b")
+_CODE = re.compile(
+    r"(?:^|: -)(LOADING|READONLY|OOM|MASTERDOWN|CLUSTERDOWN|ASK|MOVED|TRYAGAIN|BUSY|MISCONF|NOREPLICAS|UNBLOCKED)\b"
+)
 #: Code → what it means, and what to do.
 _MEANING = {
     "LOADING": ("is loading its data", "wait until that is done"),
     "READONLY": ("is a replica, which takes no writes", "set QUEUE_REDIS_URL to the primary"),
     "MASTERDOWN": ("is a replica that has lost its primary", "set QUEUE_REDIS_URL to the primary"),
     "CLUSTERDOWN": ("belongs to a cluster that is down", "look at CLUSTER INFO on its nodes"),
+    "ASK": ("moves the queue to another node", "wait until that is done"),
+    "MOVED": ("has moved the queue to another node", "wait until all nodes know"),
+    "TRYAGAIN": ("moves the queue to another node", "wait until that is done"),
     "OOM": ("is full", "raise its maxmemory, or delete finished jobs with `flask queue clean`"),
     "BUSY": ("is held up by a script", "wait for it, or end it with SCRIPT KILL"),
     "MISCONF": ("cannot write to its disk", "make room there, or look at the server's log"),
@@ -42,7 +53,7 @@ def is_away(error: RedisError) -> bool:
 
     A full server is not away: it refuses what needs memory, and what workers do makes room.
     """
-    return not isinstance(error, ResponseError) or _code(error) not in ("", "OOM")
+    return not isinstance(error, ResponseError) or _code(error) not in _NARROW
 
 
 def is_replicas(error: Exception) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 from redis import Connection, ConnectionPool, Redis, SSLConnection, UnixDomainSocketConnection
 from redis.backoff import NoBackoff
@@ -14,8 +13,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError
 
-from ..errors import ConfigError, QueueUnavailable
+from ..errors import QueueUnavailable
 from ..redis_url import parse_redis_url
+from .cluster import ClusterClient
 from .conditions import is_replicas, meaning
 from .sentinel import FollowingPool, follow_primary, whereabouts
 
@@ -30,7 +30,6 @@ PERMISSIONS = (
 #: How servers say that a command of a script is not permitted; a command alone has an error of its own.
 _REFUSED_IN_SCRIPT = ("ACL failure in script", "The user executing the script can't")
 
-_PLANNED = ("redis+cluster", "rediss+cluster")
 #: Of one client. A thread has one at a time, so only a leak could come near. Newer versions of the client library allow
 #: 100 unless told, fewer than a web server may have threads.
 _MAX_CONNECTIONS = 10_000
@@ -56,13 +55,15 @@ def make_client(url: str, *, timeout_s: float, protocol: int | None = None, reso
         options["protocol"] = protocol
     if resolve is not None:
         return Redis.from_pool(ConnectionPool(connection_class=_EmbeddedConnection, resolve=resolve, **options))
-    scheme = urlsplit(url).scheme
-    if scheme in _PLANNED:
-        raise ConfigError([f"QUEUE_REDIS_URL: {scheme}:// is not supported by this version yet; use redis://"])
-    if scheme != "unix":
+    where = parse_redis_url(url)
+    if where.kind != "unix":
         options["socket_keepalive"] = True
-    if scheme.endswith("+sentinel"):
-        return follow_primary(parse_redis_url(url), options)
+    if where.tls and where.options.get("ssl_cert_reqs") != "none":
+        options["ssl_check_hostname"] = True  # older versions of the client library don't by themselves
+    if where.kind == "sentinel":
+        return follow_primary(where, options)
+    if where.kind == "cluster":
+        return ClusterClient(where, options)
     # A client closes the connections only of a pool that is its own.
     return Redis.from_pool(ConnectionPool.from_url(url, **options))
 
@@ -115,7 +116,8 @@ def reason_of(error: Exception) -> str:
         refused = "; the Sentinels refused the credentials" if "AuthenticationError" in reason else ""
         return reason.partition(" : ")[0] + refused
     if is_forbidden(error):
-        return f"{reason}; grant ~{{<QUEUE_PREFIX>:* ~<QUEUE_PREFIX>:audit {PERMISSIONS} with ACL SETUSER"
+        rights = f"{PERMISSIONS} +cluster|slots" if "'cluster" in reason else PERMISSIONS
+        return f"{reason}; grant ~{{<QUEUE_PREFIX>:* ~<QUEUE_PREFIX>:audit {rights} with ACL SETUSER"
     return reason
 
 
@@ -144,6 +146,8 @@ def _remedy(reason: str) -> str:
 
 def address(client: Redis) -> str:
     """Where the client connects to, without credentials."""
+    if isinstance(client, ClusterClient):
+        return "the cluster of " + ", ".join(f"{host}:{port}" for host, port in client.hosts)
     pool = client.connection_pool
     if isinstance(pool, FollowingPool):
         return whereabouts(pool)

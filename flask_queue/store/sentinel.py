@@ -37,9 +37,9 @@ def follow_primary(url: RedisUrl, options: dict[str, Any]) -> Redis:
     given = parse_url(f"redis://?{urlencode(url.options)}")
     login = {ours: given.pop(name) for name, ours in _LOGIN.items() if name in given}
     shared = {**options, **given, "ssl": url.tls}
-    # To connect, and to be answered.
+    # To connect, and to be answered; in RESP2, as older versions of the client library cannot read the other's answer.
     each_s = options["socket_timeout"] / (2 * len(url.hosts))
-    asking = {**shared, **login, "socket_timeout": each_s, "socket_connect_timeout": each_s}
+    asking = {**shared, **login, "socket_timeout": each_s, "socket_connect_timeout": each_s, "protocol": 2}
     manager = Sentinel(list(url.hosts), sentinel_kwargs=asking)
     shared |= {"db": url.db, "username": url.username, "password": url.password}
     return Redis.from_pool(FollowingPool(url.service, manager, **shared))  # type: ignore[no-untyped-call]

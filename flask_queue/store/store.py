@@ -14,6 +14,7 @@ from ..errors import QueueUnavailable
 from ..redis_url import parse_redis_url
 from .actions import Actions
 from .audit import Audit
+from .cluster import ClusterClient
 from .connect import Resolve, explain, make_client, seek_primary, translate_errors
 from .keys import full_id
 from .records import RawJob
@@ -22,9 +23,9 @@ from .transitions import NewEntry, Transitions
 
 #: Shares of the dispatch time-out. A pooled connection may turn out to be dead at the first use: then there is time for
 #: one more try. 0.1 for the first to fail, the rest for the second, in equal parts for each wait: to connect, for the
-#: reply, and before that for Sentinels to tell where to connect to.
+#: reply, and before that for Sentinels, or nodes, to tell where to connect to.
 _RETRY_WITHIN = 0.1
-_WAITS, _WAITS_WITH_SENTINELS = 2, 3
+_WAITS, _WAITS_WHERE_IT_MOVES = 2, 3
 
 
 class Store:
@@ -58,13 +59,18 @@ class Store:
         self.client = self.make_client(socket_timeout_s)
         self.actions = Actions(self.client, prefix)
         self.audit = Audit(self.client, prefix)
-        waits = _WAITS_WITH_SENTINELS if parse_redis_url(url).kind == "sentinel" else _WAITS
+        waits = _WAITS_WHERE_IT_MOVES if parse_redis_url(url).kind in ("sentinel", "cluster") else _WAITS
         self._dispatch_client = self.make_client(dispatch_timeout_s * (1 - _RETRY_WITHIN) / waits)
 
     @property
     def is_embedded(self) -> bool:
         """Whether its server is one that users start themselves."""
         return parse_redis_url(self.url).kind == "embedded"
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether queues may be on different nodes."""
+        return isinstance(self.client, ClusterClient)
 
     def url_for_others(self) -> str:
         """The address for a process that cannot start an embedded server: that of its socket.

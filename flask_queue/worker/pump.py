@@ -21,6 +21,7 @@ from .outage import Outage
 from .reporter import Reporter
 from .server import knock, look_at_server
 from .waiter import Waiter, Woken
+from .waiters import Waiters
 
 logger = logging.getLogger("flask_queue.worker")
 
@@ -53,7 +54,7 @@ class Pump:
         client: Redis,
         worker: str,
         *,
-        make_waiter: Callable[[Callable[[Woken | Crashed], None]], Waiter],
+        make_waiter: Callable[[Callable[[Woken | Crashed], None]], Waiter | Waiters],
         reporter: Reporter,
         pulse: Pulse,
         is_burst: bool = False,
@@ -183,7 +184,7 @@ class Pump:
             case Ended():
                 self.lanes[message.delivery.queue_name].ended(message)
             case Woken():
-                self._waiter.heard()
+                self._waiter.heard(message)
                 self._note_wait(message.error)
                 if message.queue is not None:
                     self.lanes[message.queue].woken()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
@@ -29,6 +29,8 @@ class Woken:
 
     queue: str | None = None
     error: RedisError | None = None
+    #: Of what.
+    waited: Sequence[str] = ()
 
 
 class Waiter:
@@ -83,7 +85,7 @@ class Waiter:
         self._listening = wanted
         self._requests.put(tuple(sorted(wanted)))
 
-    def heard(self) -> None:
+    def heard(self, woken: Woken) -> None:
         """Note that a `Woken` has arrived."""
         self._listening = frozenset()
         self._is_poked = False
@@ -119,5 +121,5 @@ class Waiter:
             popped: Any = self._client.bzpopmin([*markers, self._poke_key(queues[0])], timeout=BLOCK_S)
         except RedisError as error:
             seek_primary(self._client, error)
-            return Woken(error=error)
-        return Woken(markers.get(popped[0].decode()) if popped else None)
+            return Woken(error=error, waited=queues)
+        return Woken(markers.get(popped[0].decode()) if popped else None, waited=queues)

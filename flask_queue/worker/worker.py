@@ -14,7 +14,7 @@ from dramatiq import Broker, Middleware
 
 from ..broker import QueueBroker
 from ..store.roster import Request
-from .executor import Executor, Interrupted
+from .executor import Crashed, Executor, Interrupted
 from .heart import Pulse
 from .heartbeat import Heartbeat, beat_s
 from .interrupts import Guards
@@ -23,7 +23,8 @@ from .pool import Pool
 from .pump import Pump
 from .reporter import Reporter
 from .running import Running
-from .waiter import BLOCK_S, Waiter
+from .waiter import BLOCK_S, Waiter, Woken
+from .waiters import Waiters
 
 logger = logging.getLogger("flask_queue.worker")
 
@@ -71,12 +72,11 @@ class Worker:
         #: What runs, and how many have started.
         self.running = Running(executor.run, executor.timeout_s, self._pulse, max_jobs, self._reach_limit)
         self._client = broker.store.make_client(broker.config.socket_timeout_s)
-        self._blocking_client = broker.store.make_client(broker.config.socket_timeout_s + BLOCK_S)
         self._pump = Pump(
             broker,
             self._client,
             self.id,
-            make_waiter=lambda report: Waiter(self._blocking_client, broker.store.transitions, self.id, report),
+            make_waiter=self._make_waiter,
             reporter=Reporter(broker, self.id, self.running, heartbeat=heartbeat, heed=self._heed),
             pulse=self._pulse,
             is_burst=is_burst,
@@ -163,6 +163,15 @@ class Worker:
     def is_ready(self) -> bool:
         """Whether it claims, from a Redis that it can reach."""
         return self.is_alive and self._pump.is_ready
+
+    def _make_waiter(self, report: Callable[[Woken | Crashed], None]) -> Waiter | Waiters:
+        store = self.broker.store
+
+        def make() -> Waiter:
+            client = store.make_client(self.broker.config.socket_timeout_s + BLOCK_S)
+            return Waiter(client, store.transitions, self.id, report)
+
+        return Waiters(make) if store.is_cluster else make()
 
     def _heed(self, request: Request) -> None:
         """Do what an operator asks. On the pump's thread."""

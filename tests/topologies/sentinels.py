@@ -48,7 +48,7 @@ class SentinelServer(RedisServer):
             lines.append(f"sentinel auth-pass {SERVICE} {self.watched_password}")
         return "\n".join(lines)
 
-    def client(self, *, protocol: int = 3) -> redis.Redis:
+    def client(self, *, protocol: int = 2) -> redis.Redis:
         """Return a new client, to be closed by the caller."""
         tls_port = self.options.get("tls-port")
         if tls_port is None:

@@ -9,6 +9,7 @@ from flask import Flask
 
 from flask_queue import FlaskQueue, Job, QueueUnavailable
 from tests.servers import free_port
+from tests.support import wait_until
 from tests.topologies.sentinels import SERVICE, SentinelServer
 from tests.topologies.tls import TlsServer
 
@@ -74,5 +75,19 @@ def test_sentinels_behind_tls(server: TlsServer, make_bench: MakeBench) -> None:
     with SentinelServer(kind="redis", watched_port=server.tls_port, quorum=1, options=options):
         query = server.url.partition("?")[2]
         bench = make_bench(Add, url=f"rediss+sentinel://127.0.0.1:{port}/{SERVICE}?{query}")
+        with bench.working():
+            assert bench.finished(Add.dispatch(1).id).result == 2
+
+
+def test_a_cluster_behind_tls(make_bench: MakeBench) -> None:
+    """The options of the address are for all its nodes."""
+    node = TlsServer(kind="redis")
+    node.options |= {"cluster-enabled": "yes", "cluster-port": str(free_port()), "tls-cluster": "yes"}
+    node.options["tls-ca-cert-file"] = str(node.certificate)
+    with node:
+        with node.client() as client:
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+            wait_until(lambda: b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO"))
+        bench = make_bench(Add, url=node.url.replace("rediss://", "rediss+cluster://").replace("/0?", "?"))
         with bench.working():
             assert bench.finished(Add.dispatch(1).id).result == 2
