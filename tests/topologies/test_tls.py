@@ -67,6 +67,13 @@ def test_a_certificate_for_another_name(server: TlsServer) -> None:
     assert "a name of the server that its certificate has" in told
 
 
+@pytest.mark.parametrize("option", ["ssl_cert_reqs=none", "ssl_check_hostname=false"])
+def test_checks_that_are_switched_off(server: TlsServer, make_bench: MakeBench, option: str) -> None:
+    """A name that the certificate lacks will do then."""
+    make_bench(Add, url=f"{server.url.replace('127.0.0.1', 'localhost')}&{option}")
+    assert Add.dispatch(1).state == "waiting"
+
+
 def test_sentinels_behind_tls(server: TlsServer, make_bench: MakeBench) -> None:
     """The options of the address are for Sentinels and servers."""
     port = free_port()
