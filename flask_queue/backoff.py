@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from .environment import number, seconds
+
 #: Exponents beyond this only overflow; any sensible maximum is reached long before.
 MAX_DOUBLINGS = 32
 
@@ -22,10 +24,10 @@ class Backoff:
     @classmethod
     def fixed(cls, steps_s: Sequence[float]) -> Self:
         """Wait `steps_s[0]` before the first retry, and so on; the last value repeats."""
-        steps = tuple(steps_s)
-        if not steps or any(isinstance(step, bool) or not 0 <= step < float("inf") for step in steps):
+        given: object = steps_s
+        if not isinstance(given, list | tuple) or not given or not all(_is_wait(step) for step in given):
             raise ValueError("a back-off list needs at least one value, and only numbers of seconds ≥ 0")
-        return cls(steps_s=steps)
+        return cls(steps_s=tuple(given))
 
     @classmethod
     def exponential(cls, min_s: float, max_s: float) -> Self:
@@ -34,7 +36,7 @@ class Backoff:
         The jitter keeps jobs that failed together from coming back together.
         Source: "equal jitter" in "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
         """
-        if not 0 < min_s <= max_s < float("inf"):
+        if not _is_wait(min_s) or not _is_wait(max_s) or not 0 < min_s <= max_s:
             raise ValueError("exponential back-off needs 0 < min_s <= max_s")
         return cls(min_s=min_s, max_s=max_s)
 
@@ -44,3 +46,12 @@ class Backoff:
             return self.steps_s[min(retry, len(self.steps_s)) - 1]
         step_s: float = min(self.max_s, self.min_s * 2 ** min(retry - 1, MAX_DOUBLINGS))
         return step_s / 2 + (rng or random).uniform(0, step_s / 2)
+
+
+def _is_wait(value: object) -> bool:
+    """Whether it is a number of seconds, of a hundred years at most."""
+    try:
+        number(value, seconds())
+    except ValueError:
+        return False
+    return True

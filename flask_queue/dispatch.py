@@ -63,6 +63,9 @@ def dispatch_many(
         QueueUnavailable: `stored` has the records so far.
     """
     broker, actor = _registered(job)
+    given: object = payloads
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise InvalidPayload(job.name, "$", f"give a list of payloads, not a {type(given).__name__}")
     checked = [_checked_item(broker, actor, position, payload) for position, payload in enumerate(payloads)]
     ids = _ids(options, job_ids, len(checked))
     return broker.dispatch(
@@ -124,7 +127,8 @@ def _ids(options: DispatchOptions, job_ids: Sequence[str] | None, count: int) ->
         raise ValueError("options(job_id=…) names a single job: use dispatch_many(…, job_ids=[…]), one for each")
     if job_ids is None:
         return [None] * count
-    if isinstance(job_ids, str) or len(job_ids) != count:
+    given: object = job_ids
+    if isinstance(given, str | bytes) or not isinstance(given, Sequence) or len(given) != count:
         raise ValueError(f"job_ids must be a list with one id for each of the {count} payloads")
     return [check_job_id(job_id) for job_id in job_ids]
 

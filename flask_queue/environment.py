@@ -22,6 +22,8 @@ TYPO_CUTOFF = 0.88
 LARGEST = 2**53 - 1
 #: A hundred years: beyond it only a typing error, or an overflow further on.
 LONGEST_S = 100 * 365 * 86_400
+#: Of a wrong value in a message.
+LONGEST_SHOWN = 200
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -147,10 +149,38 @@ def number(value: object, parse: Callable[[object], T]) -> T:
     return parse(value)
 
 
+def given(call: str, name: str, value: object, parse: Callable[[object], T]) -> T:
+    """The parsed value of a call's argument.
+
+    Raises:
+        ValueError: it is wrong; the message names call and argument.
+    """
+    try:
+        return parse(value)
+    except ValueError as error:
+        shown = repr(value)
+        shown = shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}…"
+        raise ValueError(f"{call}({name}={shown}): {error}") from None
+
+
+def given_number(call: str, name: str, value: object, parse: Callable[[object], T]) -> T:
+    """Like `given`, for numbers: text in place of one is a mistake in code."""
+    return given(call, name, value, lambda value: number(value, parse))
+
+
+def is_text(value: object) -> bool:
+    """Whether it is what annotations say, which nothing has checked in the code of users."""
+    return isinstance(value, str)
+
+
 def text(value: object) -> str:
     """A parser of plain text."""
     if not isinstance(value, str):
         raise ValueError("give a text, in quotes")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("the text has a lone surrogate, which UTF-8 cannot hold") from None
     return value
 
 

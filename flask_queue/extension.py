@@ -151,7 +151,8 @@ class FlaskQueue(QueueCalls):
             queues: Sequence[str] = list(config.queues)
         except ConfigError as error:
             faults += error.faults
-            queues = [queue.name for queue in self._queues] or ["default"]
+            declared: Sequence[object] = self._queues
+            queues = [queue.name for queue in declared if isinstance(queue, Queue)] or ["default"]
         for actor in self._actors:
             faults += _actor_faults(actor, queues, {})
         faults += check_jobs(self._jobs, queues=queues, actors={actor.actor_name: actor for actor in self._actors})

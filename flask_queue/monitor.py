@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .broker import QueueBroker
+from .environment import given, given_number, is_text, whole
 from .errors import JobNotFound, UnknownQueue
-from .record import AuditPage, JobRecord, JobState, Page, WorkerInfo
+from .record import AuditPage, JobRecord, JobState, Page, WorkerInfo, state_of
 from .store.connect import translate_errors
 from .store.keys import LOCAL_ID, split_id
 from .store.queries import LISTED, Queries
@@ -49,10 +50,9 @@ class Monitor:
             UnknownQueue: no such queue.
             ValueError: no such state, a wrong limit or cursor.
         """
-        if limit < 1:
-            raise ValueError("limit must be at least 1")
-        states = LISTED if state is None else (JobState(state),)
-        return self._queries.page(states=states, queues=self.queue_names(queue), name=name, limit=limit, cursor=cursor)
+        most = given_number("jobs", "limit", limit, whole(1))
+        states = LISTED if state is None else (given("jobs", "state", state, state_of),)
+        return self._queries.page(states=states, queues=self.queue_names(queue), name=name, limit=most, cursor=cursor)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """`{queue: {state: n}}`. Redis: one round trip."""
@@ -63,10 +63,12 @@ class Monitor:
 
         Raises:
             JobNotFound: there is no such job.
+            ValueError: a wrong limit; it is at least 1.
         """
+        most = given_number("logs", "limit", limit, whole(1))
         queue, local_id = self.resolve(job_id)
         self._queries.get(queue, local_id)
-        return self._queries.logs(queue, local_id, limit)
+        return self._queries.logs(queue, local_id, most)
 
     def paused(self) -> dict[str, str]:
         """`{queue: reason}` of the queues from which workers take no jobs. Redis: one round trip."""
@@ -112,7 +114,7 @@ class Monitor:
         Raises:
             UnknownQueue: no such queue.
         """
-        if queue not in self._broker.queues:
+        if not is_text(queue) or queue not in self._broker.queues:
             raise UnknownQueue(queue, list(self._broker.queues))
         return queue
 
@@ -122,7 +124,7 @@ class Monitor:
         Raises:
             JobNotFound: no job can have this id, or several have it.
         """
-        queue, local_id = split_id(job_id)
+        queue, local_id = split_id(job_id) if is_text(job_id) else ("", "")
         if not LOCAL_ID.fullmatch(local_id):
             raise JobNotFound(job_id, "An id reads <queue>:<local id>.")
         if queue:

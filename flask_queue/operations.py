@@ -7,18 +7,18 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from dramatiq import Message
 
 from .broker import NewJob, QueueBroker
 from .dispatch import dispatch
-from .environment import number, seconds, whole
+from .environment import given, given_number, is_text, seconds, whole
 from .errors import InvalidPayload, JobNotFound, JobNotRegistered, JobStateError, QueueError, QueueUnavailable
 from .monitor import Monitor
 from .options import DispatchOptions
 from .payload import storable
-from .record import JobError, JobRecord, JobState
+from .record import JobError, JobRecord, JobState, state_of
 from .store.codec import unpack
 from .store.connect import translate_errors
 from .store.keys import full_id, new_id
@@ -26,8 +26,6 @@ from .store.queries import SCAN, Queries
 from .store.roster import Request
 from .store.state import STATES
 from .store.transitions import BATCH
-
-T = TypeVar("T")
 
 logger = logging.getLogger("flask_queue.audit")
 
@@ -156,8 +154,11 @@ class Operations:
 
         Raises:
             UnknownQueue: no such queue.
+            ValueError: name or error is no text.
             NotImplementedError: a tag was given.
         """
+        if not all(value is None or is_text(value) for value in (name, error)):
+            raise ValueError(f"retry_all(name={name!r}, error={error!r}): give texts")
         if tag is not None:
             raise NotImplementedError("retry_all(tag=…) is not supported by this version of flask-queue yet")
         until_ms = self._queries.now_ms()
@@ -185,11 +186,11 @@ class Operations:
             UnknownQueue: no such queue.
             ValueError: no such state, or a wrong number.
         """
-        name, wanted = self._monitor.known(queue), JobState(state)
+        name, wanted = self._monitor.known(queue), given("clean", "state", state, state_of)
         if wanted is JobState.ACTIVE:
             raise ValueError("clean(state='active'): active jobs cannot be deleted; cancel them")
-        older_than_ms = round(1000 * _given("older_than_s", older_than_s, seconds()))
-        most = None if limit is None else _given("limit", limit, whole(1))
+        older_than_ms = round(1000 * given_number("clean", "older_than_s", older_than_s, seconds()))
+        most = None if limit is None else given_number("clean", "limit", limit, whole(1))
         until_ms = self._queries.now_ms() - older_than_ms
         deleted = 0
         try:
@@ -214,9 +215,9 @@ class Operations:
         Raises:
             UnknownQueue: no such queue.
         """
-        name, text = self._monitor.known(queue), storable(str(reason))
-        self._actions.pause(name, text)
-        self._note("pause", name, reason=text or None)
+        name, kept = self._monitor.known(queue), storable(str(reason))
+        self._actions.pause(name, kept)
+        self._note("pause", name, reason=kept or None)
 
     def resume(self, queue: str) -> None:
         """Let workers take the queue's jobs again.
@@ -249,10 +250,12 @@ class Operations:
 
     def _ask(self, request: Request, worker_id: str | None = None) -> list[str]:
         store = self._broker.store
+        if worker_id is not None and not (is_text(worker_id) and worker_id.isprintable()):
+            raise _no_worker(worker_id)
         with translate_errors(store.client):
             asked = store.roster.ask(store.client, request, worker_id, lease_ms=self._broker.config.lease_ms)
         if worker_id is not None and not asked:
-            raise QueueError(f"No worker {worker_id!r} is alive: `flask queue workers` lists those that are.")
+            raise _no_worker(worker_id)
         self._note(request, worker_id or "*", count=None if worker_id else len(asked))
         return asked
 
@@ -317,6 +320,10 @@ def _check(job_id: str, before: str, *expected: JobState) -> None:
         raise JobStateError(job_id, expected, _FLAWS.get(before) or STATES[before])
 
 
+def _no_worker(worker_id: object) -> QueueError:
+    return QueueError(f"No worker {worker_id!r} is alive: `flask queue workers` lists those that are.")
+
+
 def _due_ms(at: object) -> int:
     if not isinstance(at, datetime) or at.utcoffset() is None:
         raise ValueError(f"reschedule(at={at!r}): give a datetime with a time zone, as in datetime.now(UTC)")
@@ -331,10 +338,3 @@ def _is_error(error: JobError | None, wanted: str) -> bool:
 def _take(ids: Iterator[str], count: int) -> list[str]:
     """The next ids, each once."""
     return list(dict.fromkeys(islice(ids, count)))
-
-
-def _given(name: str, value: object, parse: Callable[[object], T]) -> T:
-    try:
-        return number(value, parse)
-    except ValueError as error:
-        raise ValueError(f"clean({name}={value!r}): {error}") from None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from .environment import number, seconds, whole
+from .environment import given_number, seconds, whole
 from .store.keys import LOCAL_ID
 
 T = TypeVar("T")
@@ -94,10 +94,7 @@ def _refuse(**options: object) -> None:
 
 
 def _given(name: str, value: T | None, parse: Callable[[object], T]) -> T | None:
-    try:
-        return None if value is None else number(value, parse)
-    except ValueError as error:
-        raise ValueError(f"options({name}={value!r}): {error}") from None
+    return None if value is None else given_number("options", name, value, parse)
 
 
 def _key(key: object) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from .environment import Settings, from_json, logger, number, seconds, whole
+from .environment import Settings, from_json, is_text, logger, number, seconds, whole
 
 #: Claims that a rate limit can count in one window: each is remembered until the window has passed it.
 MAX_RATE = 10_000
@@ -69,6 +69,9 @@ def _declared(settings: Settings, declared: Iterable[object]) -> dict[str, Queue
     for queue in declared:
         if not isinstance(queue, Queue):
             settings.faults.append(f"FlaskQueue(queues=[…]) takes Queue objects, not {queue!r}")
+            continue
+        if not is_text(queue.name):
+            settings.faults.append(f"Queue({queue.name!r}): the name of a queue is a text")
             continue
         if queue.name in queues:
             settings.faults.append(f"the queue {queue.name!r} is declared twice: leave one of them out")

@@ -22,6 +22,17 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
+def state_of(value: object) -> JobState:
+    """The state of this name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not isinstance(value, str) or value not in tuple(JobState):
+        raise ValueError(f"give one of {', '.join(JobState)}")
+    return JobState(value)
+
+
 class AttemptOutcome(StrEnum):
     """How one run of a job ended."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from redis import Redis
 
+from ..environment import given_number, is_text, whole
 from ..record import AuditEntry, AuditPage
 from .connect import translate_errors
 
@@ -40,15 +41,14 @@ class Audit:
         Raises:
             ValueError: a wrong limit or cursor.
         """
-        if limit < 1:
-            raise ValueError("limit must be at least 1")
-        if cursor is not None and not _CURSOR.fullmatch(cursor):
+        most = given_number("audit", "limit", limit, whole(1))
+        if cursor is not None and not (is_text(cursor) and _CURSOR.fullmatch(cursor)):
             raise ValueError("this cursor is not one of a page's next_cursor")
         newest = "+" if cursor is None else f"({cursor}"
         with translate_errors(self._client):
-            found: Any = self._client.xrevrange(self._key, max=newest, count=limit + 1)
-        entries = [_entry(entry_id, fields) for entry_id, fields in found[:limit]]
-        return AuditPage(entries, found[limit - 1][0].decode() if len(found) > limit else None)
+            found: Any = self._client.xrevrange(self._key, max=newest, count=most + 1)
+        entries = [_entry(entry_id, fields) for entry_id, fields in found[:most]]
+        return AuditPage(entries, found[most - 1][0].decode() if len(found) > most else None)
 
 
 def _entry(entry_id: bytes, fields: Mapping[bytes, bytes]) -> AuditEntry:

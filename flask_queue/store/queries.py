@@ -134,7 +134,7 @@ class Queries:
         The cursor says where in which list to go on. Redis: two round trips for each `SCAN` ids looked at.
         """
         places = [(state, queue) for state in states for queue in queues]
-        place, offset = _read_cursor(cursor) if cursor else (0, 0)
+        place, offset = (0, 0) if cursor is None else _read_cursor(cursor)
         records: list[JobRecord] = []
         while place < len(places):
             state, queue = places[place]
@@ -199,7 +199,7 @@ def _write_cursor(place: int, offset: int) -> str:
 def _read_cursor(cursor: str) -> tuple[int, int]:
     try:
         found = _CURSOR.fullmatch(base64.urlsafe_b64decode(cursor))
-    except ValueError:
+    except (ValueError, TypeError):
         found = None
     if found is None:
         raise ValueError("this cursor is not one of a page's next_cursor")
