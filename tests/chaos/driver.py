@@ -20,7 +20,8 @@ PER_S = 30.0
 #: With more unsettled jobs than this, nothing is dispatched for a while.
 BACKLOG = 400
 JOBS: list[type[Planned]] = [*[Planned] * 5, Limited, Rated]
-KEYS = 6
+#: Few unique keys, which meet; and many, as the next job of a key would tidy up what the last one left.
+KEYS = (4, 1000)
 RECENT = 150
 
 
@@ -45,10 +46,10 @@ class Driver:
         self._numbers = 0
         self._deeds: list[tuple[int, Callable[[], None]]] = [
             (60, self._dispatch),
-            (8, self._dispatch_single),
+            (12, self._dispatch_single),
             (4, self._dispatch_many),
             (4, self._dispatch_named),
-            (6, self._cancel),
+            (10, self._cancel),
             (4, self._promote),
             (3, self._reschedule),
             (3, self._retry),
@@ -118,7 +119,7 @@ class Driver:
 
     def _dispatch_single(self) -> None:
         job: Any = Single
-        key = f"key-{self._random.randrange(KEYS)}"
+        key = f"key-{self._random.randrange(self._random.choice(KEYS))}"
         plan, expected = self._plan()
         options = self._options()
         self._send(lambda: job.options(unique_key=key, **options).dispatch(**plan), expected, key)
@@ -175,7 +176,8 @@ class Driver:
         return f"n{self._numbers}"
 
     def _cancel(self) -> None:
-        self._act("cancel", self._some_recent(), self._queue.cancel)
+        state = self._random.choice((JobState.WAITING, JobState.DELAYED, JobState.ACTIVE, None))
+        self._act("cancel", self._some_in(state) if state else self._some_recent(), self._queue.cancel)
 
     def _delete(self) -> None:
         self._act("delete", self._some_recent(), self._queue.delete)
@@ -196,7 +198,8 @@ class Driver:
 
     def _some_in(self, state: JobState) -> str | None:
         try:
-            records = self._queue.jobs(state=state, limit=5).records
+            queue = self._random.choice(list(self._queue.broker.queues))
+            records = self._queue.jobs(state=state, queue=queue, limit=5).records
         except QueueUnavailable:
             return None
         return self._random.choice(records).id if records else None
