@@ -229,6 +229,7 @@ class Pump:
         unheard, away = [], None
         for lane, request, reply in zip(lanes, requests, self._cycle(lanes, requests), strict=True):
             if isinstance(reply, RedisError):
+                lane.lost_reply(request)
                 if is_away(reply):
                     away = reply
                 else:

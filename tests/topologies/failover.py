@@ -24,6 +24,7 @@ from tests.support import wait_until
 from tests.topologies import program
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from flask_queue import JobRecord
@@ -73,6 +74,12 @@ class Traffic:
         self._thread.join(PATIENCE_S)
         self._stack.close()
 
+    def hold(self, seconds: float) -> list[str]:
+        """Send each queue a job that runs for so long; their ids."""
+        ids = [program.Note.options(queue_name=name).dispatch(seconds=seconds).id for name in program.QUEUES]
+        self.sent.update(dict.fromkeys(ids, time.time()))
+        return ids
+
     def flows(self, jobs: int = 40) -> None:
         """Wait until so many more jobs of every queue have run."""
         before = self._runs()
@@ -94,8 +101,12 @@ class Traffic:
 
         wait_until(is_done, PATIENCE_S, what="nothing is left to do")
 
-    def settle_accounts(self, killed_at: float) -> int:
+    def settle_accounts(self, killed_at: float, held: Sequence[str]) -> int:
         """Check journal against store. Only what is younger than the lag of replication may be missing, or run again.
+
+        Args:
+            killed_at: when the primary was killed.
+            held: ids of jobs that were running then, and ended without it.
 
         Returns: how many jobs were lost.
         """
@@ -103,6 +114,9 @@ class Traffic:
         for name in program.QUEUES:
             check_queue(broker.store.client, broker.store.transitions.keys(name))
         runs = self._runs()
+        for job_id in held:
+            assert [moment > killed_at for moment in runs[job_id]] == [True], runs[job_id]
+            assert self.queue.get(job_id).attempts == 1
         lost = [job_id for job_id in self.sent if job_id not in runs]
         assert [job_id for job_id in lost if self.sent[job_id] < killed_at - LAG_S] == []
         for job_id in self.sent.keys() - set(lost):

@@ -178,13 +178,14 @@ def test_a_closed_client_has_no_connections(cluster: Cluster) -> None:
 def test_jobs_go_on_after_a_failover(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A primary is killed under load: a replica takes over, what had reached it is kept, nothing is stuck."""
     with Cluster() as cluster, Traffic(cluster.url, tmp_path) as traffic, closing(Beating(traffic.app)) as heart:
-        traffic.flows()
+        held = traffic.hold(2.0)
+        traffic.flows(20)
         assert heart.beats()
         cluster.server_of("{flask-queue:default}:state").kill()
         killed_at = time.time()
         traffic.flows()
         wait_until(heart.beats, what="the heart follows the primary")
         traffic.drain()
-        lost = traffic.settle_accounts(killed_at)
+        lost = traffic.settle_accounts(killed_at, held)
     with capsys.disabled():
         print(f"\nfailover in a cluster: {len(traffic.sent)} jobs, {lost} lost, {len(traffic.refusals)} refusals")

@@ -104,7 +104,8 @@ def test_a_closed_client_has_no_connections(watched: Watched) -> None:
 def test_jobs_go_on_after_a_failover(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The primary is killed under load: its replica takes over, what had reached it is kept, nothing is stuck."""
     with Watched() as watched, Traffic(watched.url, tmp_path) as traffic, closing(Beating(traffic.app)) as heart:
-        traffic.flows()
+        held = traffic.hold(2.0)
+        traffic.flows(20)
         assert heart.beats()
         watched.primary.kill()
         killed_at = time.time()
@@ -112,7 +113,7 @@ def test_jobs_go_on_after_a_failover(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert watched.primary_port() == watched.replica.port
         wait_until(heart.beats, what="the heart follows the primary")
         traffic.drain()
-        lost = traffic.settle_accounts(killed_at)
+        lost = traffic.settle_accounts(killed_at, held)
         for worker in traffic.workers:
             assert worker.printed.count("Trying again until it is back") == 1, worker.printed
             assert worker.printed.count("Redis is back") == 1, worker.printed
