@@ -62,8 +62,12 @@ class Traffic:
         self._stack.callback(self._commands.close)
         self._stack.enter_context(self.app.app_context())
         self.workers = [self._commands.start("queue", "work") for _ in range(2)]
-        wait_until(lambda: len(self.queue.workers()) == 2, PATIENCE_S, what="two workers")
         self._thread.start()
+        try:
+            wait_until(lambda: len(self.queue.workers()) == 2, PATIENCE_S, what="two workers")
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
