@@ -52,9 +52,7 @@ class Proxy:
         self._end_links()
 
     def reset(self) -> None:
-        for link in self._links:
-            link.near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        self._end_links()
+        self._end_links(how=socket.SHUT_RD)
 
     def heal(self) -> None:
         self._is_swallowing = False
@@ -89,9 +87,9 @@ class Proxy:
                 self._links.append(link)
                 link.start(self._target)
 
-    def _end_links(self) -> None:
+    def _end_links(self, *, how: int = socket.SHUT_RDWR) -> None:
         for link in self._links:
-            link.end()
+            link.end(how)
         self._links.clear()
 
 
@@ -116,14 +114,17 @@ class Link:
         for source, sink in ((self.near, self._far), (self._far, self.near)):
             threading.Thread(target=self._forward, args=(source, sink), daemon=True).start()
 
-    def end(self) -> None:
-        for end in (self.near, self._far):
-            if end is not None:
-                # A socket under another thread's recv is closed by shutting it down; a reset needs the close alone.
-                with suppress(OSError):
-                    if end is self._far or not end.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER):
-                        end.shutdown(socket.SHUT_RDWR)
-                end.close()
+    def end(self, how: int = socket.SHUT_RDWR) -> None:
+        """Close both ends; where the near one only stops to read, its close is a reset."""
+        for end, way in ((self.near, how), (self._far, socket.SHUT_RDWR)):
+            if end is None:
+                continue
+            with suppress(OSError):
+                if way == socket.SHUT_RD:
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                # A socket stays open while a thread is inside its recv.
+                end.shutdown(way)
+            end.close()
 
     def _forward(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
