@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from .broker import QueueBroker
 from .environment import given, given_number, is_text, whole
 from .errors import JobNotFound, UnknownQueue
-from .record import AuditPage, JobRecord, JobState, Page, WorkerInfo, state_of
+from .record import AuditPage, JobRecord, JobState, MinuteMetrics, Page, WorkerInfo, state_of
 from .store.connect import translate_errors
 from .store.keys import LOCAL_ID, split_id
 from .store.queries import LISTED, Queries
+from .store.tallies import BY_HOUR, BY_MINUTE
 
 
 class Monitor:
@@ -57,6 +58,25 @@ class Monitor:
     def counts(self) -> dict[str, dict[str, int]]:
         """`{queue: {state: n}}`. Redis: one round trip."""
         return self._queries.counts()
+
+    def metrics(self, queue: str | None = None, *, minutes: int = 60, step_minutes: int = 1) -> list[MinuteMetrics]:
+        """What happened lately, the oldest step first; the last step is the current one, and not over yet.
+
+        Every minute is kept for a day, every hour for a week. Redis: one round trip.
+
+        Args:
+            queue: only this queue; None for all of them together.
+            minutes: how far to look back, at most 1,440 (a day), or 10,080 (a week) in steps of whole hours.
+            step_minutes: the length of a step; steps begin at its multiples, in UTC.
+
+        Raises:
+            UnknownQueue: no such queue.
+            ValueError: a wrong number.
+        """
+        step = given_number("metrics", "step_minutes", step_minutes, whole(1, BY_HOUR))
+        most = BY_HOUR if step % 60 == 0 else BY_MINUTE
+        span = given_number("metrics", "minutes", minutes, whole(step, most))
+        return self._queries.metrics(self.queue_names(queue), minutes=span, step_minutes=step)
 
     def logs(self, job_id: str, limit: int = 1000) -> list[str]:
         """The newest `limit` lines of a job's log, oldest first.

@@ -176,6 +176,33 @@ class WorkerInfo:
     last_beat_at: datetime
 
 
+class Percentiles(NamedTuple):
+    """Of durations in milliseconds, each at most 10 % off; 0 below a millisecond."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteMetrics:
+    """What happened in a minute, or a longer step. Runs that spent an attempt are timed."""
+
+    #: When it began, aware and in UTC.
+    at: datetime
+    #: Jobs that were stored.
+    dispatched: int
+    completed: int
+    #: Jobs that ended failed.
+    failed: int
+    #: Runs that failed and were to be repeated.
+    retried: int
+    #: How long runs took; None where there was none.
+    runtime_ms: Percentiles | None
+    #: How long jobs were due before they ran.
+    wait_ms: Percentiles | None
+
+
 def from_ms(moment_ms: int) -> datetime | None:
     """The UTC datetime of a Unix time in milliseconds; None for 0, which stands for never."""
     return datetime.fromtimestamp(moment_ms / 1000, UTC) if moment_ms else None

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..errors import JobNotFound
-from ..record import JobRecord, JobState, Page
-from . import scans
+from ..record import JobRecord, JobState, MinuteMetrics, Page
+from . import scans, tallies
 from .connect import translate_errors
 from .keys import QueueKeys, full_id
 from .records import RawJob
@@ -77,6 +77,11 @@ class Queries:
                 if isinstance(reply, Exception):
                     raise reply
         return {queue: dict(zip(order, reply, strict=True)) for queue, reply in zip(self._queues, replies, strict=True)}
+
+    def metrics(self, queues: Sequence[str], *, minutes: int, step_minutes: int) -> list[MinuteMetrics]:
+        """What happened on these queues together; as `tallies.metrics`."""
+        keys = [self._keys(queue) for queue in queues]
+        return tallies.metrics(self._store.client, keys, minutes=minutes, step_minutes=step_minutes)
 
     def logs(self, queue: str, local_id: str, limit: int) -> list[str]:
         """The newest `limit` lines of a job's log, oldest first. Redis: one round trip."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 #: All but `work`.
 COMMANDS = (
     ["status"],
+    ["metrics"],
     ["jobs", "--json"],
     ["show", "default:x"],
     ["logs", "x"],

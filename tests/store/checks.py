@@ -27,7 +27,8 @@ PLACES = {
 }
 #: Everything that may be under a queue's tag, besides `logs:<id>`, `id:<id>` and `active:<worker>`.
 KEYS = {"jobs", "state", "attempts", "progress", "wake", "meta", "workers", "waiting", "prioritized"} | {
-    *("delayed", "completed", "failed", "cancelled", "cancelling", "claims", "unique", "unique_of")
+    *("delayed", "completed", "failed", "cancelled", "cancelling", "claims", "unique", "unique_of"),
+    *("minute", "minutes", "hours"),
 }
 #: What workers share, under the tag of no queue.
 GLOBAL_KEYS = {"workers", "info", "requests"}

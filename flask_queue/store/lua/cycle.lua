@@ -1,6 +1,6 @@
 -- A worker's cycle on one queue: settle what ended, promote what is due, claim what idle threads can run.
 -- KEYS: jobs state waiting prioritized delayed active workers completed failed cancelled cancelling attempts progress wake
---       meta claims unique unique_of
+--       meta claims unique unique_of minute minutes hours
 -- ARGV: tag, worker, want (jobs to claim, at most 256), idle (threads without work), keep_completed, keep_completed_ms,
 --       keep_failed, keep_failed_ms, rate_limit (claims, 0 none), rate_ms, max_running (0 none), suspect_from (recoveries
 --       from which a job runs alone); how many jobs that did not start at once start now or have started since, then id,
@@ -21,6 +21,7 @@ local suspect_from = tonumber(ARGV[12])
 -- @include forget
 -- @include trim
 -- @include history
+-- @include tally
 -- @include finish
 -- @include missing
 -- @include fence
@@ -31,9 +32,7 @@ local suspect_from = tonumber(ARGV[12])
 -- @include promote
 -- @include limits
 
--- At maxmemory Redis refuses a script whose first write could need memory, and runs one whose first write cannot. So this
--- changes nothing, and lets workers settle, keep their leases and make room while dispatches are refused.
-redis.call('ZREM', workers, '')
+-- @include when_full
 
 local now = now_ms()
 redis.call('ZADD', workers, string.format('%.0f', now), worker)
@@ -52,6 +51,7 @@ trim(cancelled, tonumber(ARGV[7]), tonumber(ARGV[8]), now)
 
 promote_due(now)
 local claimed, left, opens = claim_within_limits(want, idle, now)
+write_tally(now)
 local next_due = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2] or '0'
 local oldest_beat = redis.call('ZRANGE', workers, 0, 0, 'WITHSCORES')[2]
 return {string.format('%.0f', now), left, string.format('%.0f', opens), next_due, oldest_beat, redis.call('SCARD', active),

@@ -1,6 +1,7 @@
 -- Stores jobs of one queue, waiting or delayed. An id that exists, or is remembered, is not stored again, nor is a job whose
 -- unique key an unsettled one has.
 -- KEYS: jobs state waiting prioritized delayed attempts progress wake meta unique unique_of
+--       minute minutes hours
 -- ARGV: tag, then of each job (at most 256): id, message,
 --       due ('' now, '+ms' after now, 'ms' Unix time), priority, nonce ('-' where we made the id), unique lock (its ms and
 --       key, '' none)
@@ -13,6 +14,7 @@ local tag = ARGV[1]
 -- @include wake
 -- @include recall
 -- @include lock
+-- @include tally
 -- @include add
 
 local now = now_ms()
@@ -37,10 +39,12 @@ for at = 2, #ARGV, 6 do
     report((at - 2) / 6, holder, held, redis.call('HGET', jobs, holder) or '')
   elseif not text then
     waits = add(id, message, due, priority, nonce, lock, now) == 'w' or waits
+    note('d', 1)
   elseif nonce == '-' or read_state(text).nonce ~= nonce then
     report((at - 2) / 6, id, text, known)
   end
 end
+write_tally(now)
 if waits then
   wake_worker()
 end

@@ -1,7 +1,7 @@
 -- Takes the jobs of a dead worker back: to the front of the queue, or to failed where it died too often under a job; one that
 -- was asked to stop is cancelled.
 -- KEYS: jobs state waiting prioritized delayed workers failed cancelled cancelling attempts wake meta
---       unique unique_of
+--       unique unique_of minute minutes hours
 -- ARGV: tag, lease_ms, max_recoveries, error JSON for a job that is given up (%s for the workers), suspect_from (recoveries), pause_ms (until the
 --       first suspect may run again, and between two of them)
 -- Returns: how many jobs came back, ids of those given up, the next lease's end (Unix ms, 0 no worker left),
@@ -13,6 +13,7 @@ local suspect_from, pause_ms = tonumber(ARGV[5]), tonumber(ARGV[6])
 -- @include state
 -- @include wake
 -- @include history
+-- @include tally
 -- @include finish
 -- @include seize
 -- @include come_back
@@ -52,6 +53,7 @@ if dead then
   end
   wake_worker()
 end
+write_tally(now)
 local oldest_beat = redis.call('ZRANGE', workers, 0, 0, 'WITHSCORES')[2]
 local next_expiry = oldest_beat and string.format('%.0f', oldest_beat + lease_ms) or '0'
 return {recovered, given_up, next_expiry, string.format('%.0f', now)}

@@ -5,8 +5,7 @@
 -- @include now
 local FORGET_LIMIT = 100
 
--- At maxmemory Redis refuses a script whose first write could need memory, and runs one whose first write cannot.
-redis.call('ZREM', workers, '')
+-- @include when_full
 
 local now = now_ms()
 local silent_since = string.format('%.0f', now - ARGV[2])

@@ -12,6 +12,7 @@ local function complete(index, count, now)
     if job then
       settled[ids[n]] = true
       end_run(job, ARGV[at + 2], now)
+      count_run(job)
       if job.number ~= '1' then
         append_history(ids[n], job, 'completed', now, '')
       end
@@ -28,6 +29,7 @@ local function complete(index, count, now)
     end
   end
   if #done > 0 then
+    note('c', #done)
     redis.call('HSET', state, unpack(states))
     redis.call('SREM', active, unpack(done))
     redis.call('SREM', cancelling, unpack(done))

@@ -16,6 +16,8 @@ end
 local settle_as = {}
 
 function settle_as.retried(id, job, delay, error_json, now)
+  count_run(job)
+  note('a', 1)
   append_history(id, job, 'retried', now, error_json)
   job.attempts = job.attempts + 1
   run_again(id, job, delay, now)
@@ -32,6 +34,7 @@ function settle_as.given_back(id, job)
 end
 
 function settle_as.failed(id, job, delay, error_json, now)
+  count_run(job)
   job.attempts = job.attempts + 1
   fail_job(id, job, now, error_json)
 end
