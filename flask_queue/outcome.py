@@ -50,7 +50,12 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class GivenBack:
-    """Back to the front of its queue, unspent: it had not started, or a shutdown interrupted it."""
+    """Back to its queue, unspent: it had not started, or a shutdown interrupted it.
+
+    To the front; or after `delay_ms`, where it waited for a turn that did not come.
+    """
+
+    delay_ms: int = 0
 
 
 Outcome = Completed | Retried | Failed | Released | Cancelled | GivenBack

@@ -254,7 +254,7 @@ def _append_settlement(completed: list[Argument], others: list[Argument], settle
         case Cancelled():
             others += ("cancelled", *head, 0, "", "")
         case GivenBack():
-            others += ("given_back", *head, 0, "", "")
+            others += ("given_back", *head, outcome.delay_ms, "", "")
         case _:
             assert_never(outcome)
 

@@ -75,7 +75,17 @@ class Lane:
     @property
     def has_suspects(self) -> bool:
         """A job runs alone, or waits for that: nothing else may start in this process."""
-        return self._alone is not None or bool(self._suspects)
+        return self.is_alone or self.has_waiting_suspects
+
+    @property
+    def has_waiting_suspects(self) -> bool:
+        """A job waits until it can run alone."""
+        return bool(self._suspects)
+
+    @property
+    def is_alone(self) -> bool:
+        """A job runs alone, or is about to."""
+        return self._alone is not None
 
     @property
     def is_quiet(self) -> bool:
@@ -123,6 +133,11 @@ class Lane:
         if self._suspects:
             self._alone = self._suspects.popleft()
         return self._alone is not None
+
+    def put_off_suspects(self, delay_ms: int) -> None:
+        """Return those whose turn has not come."""
+        while self._suspects:
+            self._settle(self._suspects.popleft(), GivenBack(delay_ms), 0)
 
     def request(self, *, accepting: bool) -> CycleRequest:
         """What this lane has to say."""

@@ -20,6 +20,7 @@ from .lane import NEVER_S, Lane
 from .outage import Outage
 from .reporter import Reporter
 from .server import knock, look_at_server
+from .suspects import Suspects
 from .waiter import Waiter, Woken
 from .waiters import Waiters
 
@@ -61,6 +62,7 @@ class Pump:
     ) -> None:
         self.inbox: SimpleQueue[Message] = SimpleQueue()
         self.lanes: dict[str, Lane] = {}
+        self._suspects = Suspects(self.lanes.values())
         self.is_accepting = True
         self.has_failed = False
         self._broker = broker
@@ -132,7 +134,7 @@ class Pump:
 
     @property
     def _is_claiming(self) -> bool:
-        return self.is_accepting and not any(lane.has_suspects for lane in self.lanes.values())
+        return self.is_accepting and not self._suspects.keep_others_out
 
     def _is_clear(self) -> bool:
         return all(lane.is_clear for lane in self.lanes.values())
@@ -171,7 +173,7 @@ class Pump:
     def _next_look_s(self) -> float:
         if self._outage is not None:
             return self._outage.retry_at_s
-        look_s = self._reporter.due_at_s
+        look_s = min(self._reporter.due_at_s, self._suspects.look_at_s)
         if self._is_burst and self._is_clear():
             # Its end is looked for once nothing of it is in this worker's hands.
             look_s = self._burst_look_s
@@ -205,7 +207,7 @@ class Pump:
         self._reporter.report(self._client, self.lanes)
         for lane in self.lanes.values():
             lane.return_overdue()
-        self._attend_to_suspects()
+        self._suspects.attend()
         now_s = time.monotonic()
         lanes = [lane for lane in self.lanes.values() if lane.next_cycle_s(accepting=self._is_claiming) <= now_s]
         if lanes:
@@ -214,14 +216,6 @@ class Pump:
         self._reap()
         if self._is_claiming:
             self._waiter.listen([lane.queue for lane in self.lanes.values() if lane.is_listening], self._client)
-
-    def _attend_to_suspects(self) -> None:
-        """A job that lost several workers runs alone: nothing else is begun, and once all is quiet it is its turn."""
-        lanes = self.lanes.values()
-        if not any(lane.has_suspects for lane in lanes):
-            return
-        if all(lane.is_quiet for lane in lanes):
-            any(lane.begin_alone() for lane in lanes)
 
     def _exchange(self, lanes: list[Lane]) -> None:
         """One cycle of each of these lanes."""

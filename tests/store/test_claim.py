@@ -31,6 +31,19 @@ def test_higher_priorities_run_first(queue: Driver) -> None:
     assert queue.claim(3) + queue.claim(3) + queue.claim(20) == order
 
 
+def test_what_is_put_off_is_delayed(queue: Driver) -> None:
+    """It spends nothing, leaves no trace in the history, and comes back by itself."""
+    queue.add("a")
+    queue.claim()
+    queue.settle("a", GivenBack(60_000))
+    state = queue.state("a")
+    assert (state.state, state.attempts, state.recoveries, state.started_ms) == ("d", 0, 0, 0)
+    assert state.due_ms - queue.now_ms() == pytest.approx(60_000, abs=5000)
+    assert queue.history("a") == []
+    queue.make_due("a")
+    assert queue.claim() == ["a"]
+
+
 @pytest.mark.parametrize("priority", [-100, -1, 0, 1, 100])
 def test_what_is_given_back_goes_to_the_front_of_its_level(queue: Driver, priority: int) -> None:
     """A job that comes back runs before its level's others, and never before a higher level."""

@@ -317,6 +317,7 @@ def test_a_suspect_that_is_taken_away_while_it_waits_does_not_begin(
     """Its worker was taken for dead while another job kept it from its turn: it runs where it is claimed next, once."""
     # Long enough for the other job to begin before.
     monkeypatch.setattr("flask_queue.store.transitions.SUSPECT_PAUSE_MS", (3000, 3000))
+    monkeypatch.setattr("flask_queue.worker.suspects.PATIENCE_S", 60.0)
     bench = make_bench(Notes, Waits)
     suspect = Notes.dispatch(7)
     lose_workers(bench, SUSPECT_FROM)
@@ -329,6 +330,29 @@ def test_a_suspect_that_is_taken_away_while_it_waits_does_not_begin(
         gate.set()
         wait_until(lambda: bench.queue.counts()["default"]["completed"] == 2)
     assert ran == [7]
+    check(bench)
+
+
+def test_a_suspect_that_waits_for_long_is_put_off(make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other jobs run beside the long one that keeps it from its turn; it spends nothing, and its turn comes."""
+    # Long enough for the other job to begin before.
+    monkeypatch.setattr("flask_queue.store.transitions.SUSPECT_PAUSE_MS", (2000, 2000))
+    monkeypatch.setattr("flask_queue.worker.suspects.PATIENCE_S", 0.1)
+    bench = make_bench(Notes, Waits)
+    suspect = Notes.dispatch(7)
+    lose_workers(bench, SUSPECT_FROM)
+    with bench.working({"default": 2}):
+        Waits.dispatch()
+        assert started.wait(5)
+        # At least twice: its number tells how often it was claimed, and each time another job gets through.
+        for note in (1, 2):
+            wait_until(lambda: bench.queue.get(suspect.id).state is JobState.ACTIVE)
+            bench.finished(Notes.dispatch(note).id)
+        gate.set()
+        record = bench.finished(suspect.id, timeout=20)
+    assert ran == [1, 2, 7]
+    assert (record.attempts, record.recoveries) == (1, SUSPECT_FROM)
+    assert [run.outcome for run in record.history] == ["lost"] * SUSPECT_FROM + ["completed"]
     check(bench)
 
 

@@ -28,8 +28,12 @@ function settle_as.released(id, job, delay, error_json, now)
   run_again(id, job, delay, now)
 end
 
-function settle_as.given_back(id, job)
-  job.state, job.started = 'w', 0
+function settle_as.given_back(id, job, delay, error_json, now)
+  job.started = 0
+  if delay > 0 then
+    return run_again(id, job, delay, now)
+  end
+  job.state = 'w'
   push(id, job.priority, true)
 end
 
