@@ -104,6 +104,18 @@ def test_waits_are_timed_from_the_due_time(queue: Driver) -> None:
     assert 4000 < waited.p50 < 15_000
 
 
+def test_an_operators_retry_has_waited_for_nothing(queue: Driver) -> None:
+    """The time in which the job lay about failed is no wait."""
+    queue.finish("a", outcome=Failed(ERROR))
+    turn_back(queue, 20)
+    queue.age("a", 3_600_000)
+    queue.retry("a")
+    queue.claim()
+    queue.settle("a", Completed())
+    [timed] = [step for step in steps(queue, minutes=10, step_minutes=1) if step.runtime_ms]
+    assert timed.wait_ms is None
+
+
 def test_percentiles_are_those_of_all_runs(queue: Driver) -> None:
     """99 short runs and a long one: the p99 is still short, one more long one and it is not."""
     ids = [f"j{n}" for n in range(101)]

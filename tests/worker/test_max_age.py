@@ -11,6 +11,7 @@ from dramatiq import Middleware
 
 from flask_queue import Job
 from flask_queue.store.state import StateRecord
+from tests.operations.claims import claim
 from tests.support import wait_until
 from tests.worker.conftest import Bench, MakeBench
 
@@ -65,6 +66,18 @@ def test_a_job_that_is_too_old_fails_without_running(make_bench: MakeBench) -> N
     assert "max_age_s is 60" in record.error.message
     assert [(attempt.number, attempt.outcome) for attempt in record.history] == [(1, "failed")]
     assert (ran, bench.queue.get(young).state) == (["young"], "completed")
+
+
+def test_a_crash_makes_no_job_older(make_bench: MakeBench) -> None:
+    """A job that was delayed for an hour and then lost its worker is as old as before."""
+    bench = make_bench(SendCode)
+    job_id = SendCode.options(delay_s=3600).dispatch("on time").id
+    age(bench, job_id, 3600)
+    claim(bench)
+    bench.broker.store.transitions.reap(bench.broker.store.client, "default", lease_ms=0, max_recoveries=3)
+    bench.run_all()
+    record = bench.queue.get(job_id)
+    assert (ran, record.state, record.recoveries) == (["on time"], "completed", 1)
 
 
 def test_the_age_of_a_delayed_job_counts_from_its_due_time(make_bench: MakeBench) -> None:

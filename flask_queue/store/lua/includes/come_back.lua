@@ -7,7 +7,10 @@ local suspects = 0
 local function come_back(id, job, now)
   local is_suspect = tonumber(job.recoveries) >= suspect_from
   suspects = suspects + (is_suspect and 1 or 0)
-  job.state, job.due, job.started = is_suspect and 'd' or 'w', is_suspect and now + suspects * pause_ms or 0, 0
+  job.state, job.started = is_suspect and 'd' or 'w', 0
+  if is_suspect then
+    job.due = now + suspects * pause_ms
+  end
   redis.call('HSET', state, id, write_state(job))
   if is_suspect then
     postpone(id, job.due)

@@ -3,9 +3,9 @@
 -- @include asked
 -- @include cancel
 local function run_again(id, job, delay, now)
-  job.due = 0
+  job.due = now + math.max(0, delay)
   if delay > 0 then
-    job.state, job.due = 'd', now + delay
+    job.state = 'd'
     postpone(id, job.due)
   else
     job.state = 'w'

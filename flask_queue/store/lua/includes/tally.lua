@@ -18,10 +18,13 @@ local function bucket(ms)
   return ms < 1 and 0 or 1 + math.floor(math.log(ms) / LOG_STEP)
 end
 
--- A run that spent an attempt, once the record has its start and its length.
+-- A run that spent an attempt, once the record has its start and its length. Since when a job waits that an operator retried,
+-- or that was given back or lost in its first run, its record does not tell.
 local function count_run(job)
   note('r' .. bucket(tonumber(job.runtime)), 1)
-  note('w' .. bucket(job.started - math.max(job.created, job.due)), 1)
+  if job.number == '1' or job.due ~= '0' then
+    note('w' .. bucket(job.started - math.max(job.created, job.due)), 1)
+  end
 end
 
 local function add_counts(hash, field, counts)
