@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -94,6 +95,8 @@ def _end(children: Children, news: SimpleQueue[str], limit_s: float) -> None:
 
 
 def _say(text: str) -> None:
-    # A terminal that was closed is why it ends, not a reason to end in another way.
-    with suppress(OSError):
+    try:
         click.echo(f"[dev]    {text}", err=True)
+    except OSError:
+        # A terminal that was closed is why it ends, not a reason to end in another way; nor is what others write there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

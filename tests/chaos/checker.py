@@ -116,10 +116,14 @@ def _ran_after(run: Run, acts: Sequence[Action]) -> Action | None:
 
 
 def _check_counts(pasts: Sequence[Past], record: StateRecord, acts: Sequence[Action]) -> Iterator[str]:
-    """Attempts and recoveries are those of the history, from the last end on where all failed ones were retried."""
+    """Attempts and recoveries are those of the history, from the last end on where all failed ones were retried.
+
+    A job whose last run failed, and which is not failed, was retried since: and then, say, cancelled before it ran.
+    """
     if _was(acts, "retry"):
         return
-    ends = [place for place, past in enumerate(pasts[:-1], 1) if past.outcome == "failed"]
+    past_ends = pasts[:-1] if record.state == "f" else pasts
+    ends = [place for place, past in enumerate(past_ends, 1) if past.outcome == "failed"]
     pasts = pasts[max(ends, default=0) :]
     outcomes = [past.outcome for past in pasts]
     is_lost = _error_type(pasts) == "WorkerLost"

@@ -188,6 +188,17 @@ def test_wrong_counters_of_a_job(scene: Scene, word: int, pattern: str) -> None:
     found(scene, pattern)
 
 
+def test_a_job_that_was_retried_with_all_others_and_cancelled_before_it_ran(scene: Scene) -> None:
+    """Its attempts began anew, and no run tells of that."""
+    job_id = scene.send(lambda: Planned.dispatch(fails=True), "failed")
+    scene.work()
+    local_id = job_id.partition(":")[2]
+    scene.broker.store.actions.retry("default", [local_id])
+    scene.broker.store.actions.cancel("default", [local_id])
+    scene.notes.note(Action("cancel", job_id, "done", 0, time.time_ns(), "cancelled"))
+    found(scene)
+
+
 def test_more_jobs_than_may_run(scene: Scene) -> None:
     """One more than `max_running`, one of them within the time of the others."""
     ids = [scene.send(Limited.dispatch) for _ in range(MAX_RUNNING + 1)]
