@@ -190,7 +190,7 @@ def test_wrong_counters_of_a_job(scene: Scene, word: int, pattern: str) -> None:
 
 def test_a_job_that_was_retried_with_all_others_and_cancelled_before_it_ran(scene: Scene) -> None:
     """Its attempts began anew, and no run tells of that."""
-    job_id = scene.send(lambda: Planned.dispatch(fails=True), "failed")
+    job_id = scene.send(lambda: Planned.dispatch(failures=1, fails=True), "failed")
     scene.work()
     local_id = job_id.partition(":")[2]
     scene.broker.store.actions.retry("default", [local_id])
