@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 #: Seconds that anything may take on a busy machine.
 PATIENCE_S = 20
-#: What this machine has set for other software stays out of the tests.
-FOREIGN = ("FLASK_", "QUEUE", "REDIS_")
+#: What this machine has set for other software, or for Python itself, stays out of the tests.
+FOREIGN = ("FLASK_", "QUEUE", "REDIS_", "PYTHONUNBUFFERED")
 
 
 class Running:
