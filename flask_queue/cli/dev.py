@@ -98,6 +98,6 @@ def _say(text: str) -> None:
     try:
         click.echo(f"[dev]    {text}", err=True)
     except OSError:
-        # A terminal that was closed is why it ends, not a reason to end in another way. What is buffered must not raise once
-        # more as Python ends: that makes the status 120.
+        # A terminal that was closed is why it ends, not a reason to end in another way. What is buffered must not raise
+        # once more as Python ends: that makes the status 120.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
