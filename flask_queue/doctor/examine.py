@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
 
 from redis.exceptions import NoPermissionError
 
@@ -33,7 +34,7 @@ def examine(broker: QueueBroker) -> Iterator[Finding]:
     Redis: each call is bounded; how many there are grows with the number of jobs, and of keys on the server.
     """
     for check, look in _LOOKS:
-        yield from guard(check, lambda look=look: look(broker))  # type: ignore[misc]
+        yield from guard(check, partial(look, broker))
 
     def look_at_keys() -> Iterator[Finding]:
         names = yield from _names(broker)

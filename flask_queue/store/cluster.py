@@ -47,7 +47,7 @@ class NotConnected(RedisConnectionError):
 class _Reached:
     def connect(self) -> None:
         try:
-            super().connect()  # type: ignore[misc]
+            super().connect()  # type: ignore[misc]  # that of the connection it is mixed into
         except RedisConnectionError as error:
             # Others tell of a login, or of a node that loads its data.
             if type(error) is RedisConnectionError:

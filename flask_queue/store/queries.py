@@ -47,7 +47,7 @@ class Queries:
         self._max_retries_of = max_retries_of
 
     def get(self, queue: str, local_id: str) -> JobRecord:
-        """One job. Redis: one transaction, one round trip.
+        """One job. Redis: read.lua, one round trip.
 
         Raises:
             JobNotFound: there is none.

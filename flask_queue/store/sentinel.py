@@ -42,7 +42,7 @@ def follow_primary(url: RedisUrl, options: dict[str, Any]) -> Redis:
     asking = {**shared, **login, "socket_timeout": each_s, "socket_connect_timeout": each_s, "protocol": 2}
     manager = Sentinel(list(url.hosts), sentinel_kwargs=asking)
     shared |= {"db": url.db, "username": url.username, "password": url.password}
-    return Redis.from_pool(FollowingPool(url.service, manager, **shared))  # type: ignore[no-untyped-call]
+    return Redis.from_pool(FollowingPool(url.service, manager, **shared))  # type: ignore[no-untyped-call]  # redis-py
 
 
 def whereabouts(pool: SentinelConnectionPool) -> str:

@@ -72,7 +72,7 @@ class Scene:
         """Write a line into the journal of the jobs."""
         now_ns = time.time_ns()
         line = Line(event, job_id, number, "w0", 1, now_ns // 10**6, now_ns, "-")
-        line = line._replace(**changes)  # type: ignore[arg-type]
+        line = line._replace(**changes)  # type: ignore[arg-type]  # whatever a test plants
         with self._journal.open("a") as file:
             file.write(" ".join(map(str, line)) + "\n")
 

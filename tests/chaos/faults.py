@@ -23,7 +23,8 @@ from tests.supervision.conftest import hearts
 #: Seconds between two faults of workers, and of Redis.
 WORKERS_EVERY_S = (1.0, 3.0)
 REDIS_EVERY_S = (5.5, 11.0)
-WORKER_FAULTS: list[FaultKind] = [*["kill"] * 6, *["term"] * 4, *["stop"] * 6, "orphan", "heart"]  # type: ignore[list-item]
+_WEIGHTS: dict[FaultKind, int] = {"kill": 6, "term": 4, "stop": 6, "orphan": 1, "heart": 1}
+WORKER_FAULTS = [kind for kind, weight in _WEIGHTS.items() for _ in range(weight)]
 REDIS_FAULTS: list[FaultKind] = ["redis-kill", "redis-kill", "redis-stop", "redis-freeze", "clients"]
 #: How often the thread looks at its clock.
 LOOK_S = 0.02

@@ -80,7 +80,7 @@ NUMBERS = st.one_of(
 MOMENTS = st.sampled_from(
     [
         datetime(1, 1, 1),  # noqa: DTZ001 - naive on purpose
-        datetime(2030, 1, 1),  # noqa: DTZ001
+        datetime(2030, 1, 1),  # noqa: DTZ001 - likewise
         datetime.min.replace(tzinfo=UTC),
         datetime.max.replace(tzinfo=UTC),
         datetime.min.replace(tzinfo=timezone(timedelta(hours=14))),

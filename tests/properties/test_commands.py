@@ -56,6 +56,6 @@ def check(result: Result, words: list[str]) -> None:
 def test_any_words(stage: Stage, name: str, data: st.DataObject) -> None:
     words = data.draw(lines(name))
     stage.set()
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # a proxy, which its annotation hides
     check(app.test_cli_runner().invoke(queue_cli, words), words)
     stage.check()

@@ -171,8 +171,6 @@ def test_queues_are_added_up(queue: Driver) -> None:
     other = Driver(queue.client, "other")
     queue.finish("a")
     other.finish("b", "c")
-    both = metrics(queue.client, [queue.keys, other.keys], minutes=60, step_minutes=60)
-    assert (both[-1].completed, both[-1].dispatched) in {(3, 3), (0, 0)}  # the hour may have just begun
     both = metrics(queue.client, [queue.keys, other.keys], minutes=120, step_minutes=60)
     assert sum(step.completed for step in both) == 3
 
