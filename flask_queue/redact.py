@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
+
+from .record import JobRecord
 
 #: Stands for a value that is not shown.
 HIDDEN = "•••"
 #: A key in JSON text, or text in it that looks like one.
 _KEY = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:')
+
+
+def hide_secrets(record: JobRecord, words: Sequence[str]) -> JobRecord:
+    """The record without the values of secret keys; a result that was cut is text, and ends at the first of them."""
+    hide = redact_cut if record.result_cut else redact
+    return dataclasses.replace(record, payload=redact(record.payload, words), result=hide(record.result, words))
 
 
 def redact(value: Any, words: Iterable[str]) -> Any:

@@ -13,12 +13,13 @@ from ..dispatch import dispatch as send
 from ..errors import QueueError, QueueUnavailable
 from ..job import Job
 from ..options import make_options
+from ..redact import hide_secrets
 from .complete import job_names, queue_names
 from .each import change_each, confirm, tell_count
 from .group import examples, queue_cli
 from .reach import operations, reachable_broker, words
 from .read import as_json_option
-from .records import as_data, hide_secrets, to_json
+from .records import as_data, to_json
 from .text import one_line, show
 
 

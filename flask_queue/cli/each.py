@@ -9,9 +9,10 @@ import click
 
 from ..errors import QueueError, QueueUnavailable
 from ..record import JobRecord
+from ..redact import hide_secrets
 from .group import explain
 from .reach import words
-from .records import as_data, hide_secrets, to_json
+from .records import as_data, to_json
 from .text import one_line, show
 
 

@@ -8,13 +8,14 @@ import click
 
 from ..errors import QueueError, QueueUnavailable
 from ..record import JobRecord, JobState
+from ..redact import hide_secrets
 from .act import read_payload
 from .durations import read_duration, read_moment
 from .each import change_each, confirm, id_and_state
 from .group import examples, queue_cli
 from .reach import operations, words
 from .read import as_json_option
-from .records import as_data, hide_secrets, to_json
+from .records import as_data, to_json
 from .text import show
 
 ids_argument = click.argument("job_ids", metavar="ID…", nargs=-1, required=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from ..redact import hide_secrets
 from .complete import job_names, queue_names
 from .durations import Seconds
 from .group import examples, queue_cli
 from .reach import monitor, words
-from .records import as_data, hide_secrets, listing, page, to_json
+from .records import as_data, listing, page, to_json
 from .text import printable, show, table
 from .watch import STATES, paused_lines, watch
 

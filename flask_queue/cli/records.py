@@ -10,9 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from ..record import Attempt, JobRecord
-from ..redact import redact, redact_cut
+from ..times import absolute, duration, relative
 from .text import is_safe, one_line, printable, stdout_encoding, table
-from .times import absolute, duration, relative
 
 #: What JSON leaves as it is, and a terminal may obey.
 _NOT_ASCII = re.compile("[^\n -~]")
@@ -20,12 +19,6 @@ _NOT_ASCII = re.compile("[^\n -~]")
 DETAIL = 70
 #: Longer JSON is shown over several lines.
 SHORT_JSON = 100
-
-
-def hide_secrets(record: JobRecord, words: Sequence[str]) -> JobRecord:
-    """The record without the values of secret keys; a result that was cut is text, and ends at the first of them."""
-    hide = redact_cut if record.result_cut else redact
-    return dataclasses.replace(record, payload=redact(record.payload, words), result=hide(record.result, words))
 
 
 def as_data(record: JobRecord) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from ..broker import QueueBroker
 from ..errors import QueueUnavailable
 from ..monitor import Monitor
 from ..record import JobState
+from ..times import duration
 from .group import explain
 from .reach import check, reachable_broker
 from .text import one_line, show, table
-from .times import duration
 
 #: What the table of `status` shows of a queue, in this order.
 STATES = [state.value for state in JobState]

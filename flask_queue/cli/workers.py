@@ -7,12 +7,12 @@ import dataclasses
 import click
 
 from ..record import RunningJob, WorkerInfo
+from ..times import relative
 from .group import examples, queue_cli
 from .reach import monitor, operations
 from .read import as_json_option
 from .records import to_json
 from .text import one_line, show, table
-from .times import relative
 
 MIB = 1 << 20
 

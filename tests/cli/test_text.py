@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from flask_queue.cli.text import one_line, printable, table
-from flask_queue.cli.times import duration, relative
+from flask_queue.times import duration, relative
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
