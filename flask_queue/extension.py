@@ -39,7 +39,8 @@ class FlaskQueue(QueueCalls):
         app: initialise it at once; else call `init_app` in its factory.
         queues: the queues of every app, unless its configuration says otherwise; none means `default` alone.
         jobs: the Job classes that can be dispatched.
-        admin: False for no dashboard.
+        admin: the `flask_admin.Admin` that gets the dashboard; None for the app's only one, or one of its own at
+            `/admin`; False for no dashboard.
         middleware: makes Dramatiq middleware, once for each app, which comes after that of `default_middleware`.
     """
 
@@ -52,12 +53,11 @@ class FlaskQueue(QueueCalls):
         admin: object = None,
         middleware: Iterable[Callable[[], Middleware]] = (),
     ) -> None:
-        if admin not in (None, False):
-            raise ConfigError(["admin: this version has no dashboard yet; leave it out"])
         self._queues = tuple(queues)
         self._jobs: list[type[Job]] = list(jobs)
         self._actors: list[QueueActor[Any, Any]] = []
         self._middleware = tuple(middleware)
+        self._admin = admin
         self._apps: WeakSet[Flask] = WeakSet()
         if app is not None:
             self.init_app(app)
@@ -77,6 +77,11 @@ class FlaskQueue(QueueCalls):
             actor.declare(broker)
         for job in self._jobs:
             declare(broker, job)
+        if config.dashboard and self._admin is not False:
+            # Imported only where there is a dashboard: Flask-Admin is large.
+            from .admin.mount import mount
+
+            mount(app, self._admin)
         app.extensions[EXTENSION_KEY] = self
         app.extensions[BROKER_KEY] = broker
         self._apps.add(app)

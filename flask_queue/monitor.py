@@ -11,6 +11,7 @@ from .record import AuditPage, JobRecord, JobState, MinuteMetrics, Page, WorkerI
 from .store.connect import translate_errors
 from .store.keys import LOCAL_ID, split_id
 from .store.queries import LISTED, Queries
+from .store.survey import Survey, survey
 from .store.tallies import BY_HOUR, BY_MINUTE
 
 
@@ -77,6 +78,13 @@ class Monitor:
         most = BY_HOUR if step % 60 == 0 else BY_MINUTE
         span = given_number("metrics", "minutes", minutes, whole(step, most))
         return self._queries.metrics(self.queue_names(queue), minutes=span, step_minutes=step)
+
+    def survey(self, *, minutes: int = 60, step_minutes: int = 1) -> Survey:
+        """Counts, waits, pauses and metrics of all queues; numbers as in `metrics`. Redis: one round trip."""
+        step = given_number("survey", "step_minutes", step_minutes, whole(1, BY_HOUR))
+        span = given_number("survey", "minutes", minutes, whole(step, BY_HOUR if step % 60 == 0 else BY_MINUTE))
+        keys = [self._broker.store.transitions.keys(queue) for queue in self._broker.queues]
+        return survey(self._broker.store.client, keys, minutes=span, step_minutes=step)
 
     def logs(self, job_id: str, limit: int = 1000) -> list[str]:
         """The newest `limit` lines of a job's log, oldest first.

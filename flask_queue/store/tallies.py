@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 from redis import Redis
 
@@ -20,6 +21,13 @@ BY_MINUTE, BY_HOUR = 1440, 7 * 1440
 FACTOR = 1.2
 
 
+class Tally(NamedTuple):
+    """Counts of some steps by their number, which is in steps since 1970, and the number of the current step."""
+
+    newest: int
+    counts: Mapping[int, Counter[str]]
+
+
 def metrics(client: Redis, queues: Sequence[QueueKeys], *, minutes: int, step_minutes: int) -> list[MinuteMetrics]:
     """What happened on these queues together, the oldest step first; the last one is the current, and not over yet.
 
@@ -31,22 +39,49 @@ def metrics(client: Redis, queues: Sequence[QueueKeys], *, minutes: int, step_mi
         minutes: at most `BY_MINUTE`, or `BY_HOUR` in steps of whole hours.
         step_minutes: from 1 to `minutes`.
     """
-    unit = 60 if step_minutes % 60 == 0 else 1
-    steps = math.ceil(minutes / step_minutes)
-    calls = [Call(load("tallies"), keys, [unit, steps * step_minutes // unit]) for keys in queues]
-    found: dict[int, Counter[str]] = {}
-    newest = 0
+    calls = [Call(load("tallies"), keys, arguments(minutes, step_minutes)) for keys in queues]
     with translate_errors(client):
-        for reply in run_all(client, calls):
+        replies = run_all(client, calls)
+        for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
-            now_ms, kept, current = reply
-            newest = max(newest, int(now_ms) // 60_000 // step_minutes)
-            for minute, counts in _units(int(now_ms) // 60_000 // unit * unit, unit, kept, current):
-                found.setdefault(minute // step_minutes, Counter()).update(counts)
+    return told(add([parse(reply, step_minutes) for reply in replies]), minutes, step_minutes)
+
+
+def arguments(minutes: int, step_minutes: int) -> list[int]:
+    """What includes/read_tallies.lua wants for so many minutes: the unit, and how many of it."""
+    unit = _unit(step_minutes)
+    return [unit, math.ceil(minutes / step_minutes) * step_minutes // unit]
+
+
+def parse(reply: Sequence[Any], step_minutes: int) -> Tally:
+    """The counts of one queue, from the first three values of what a script returned."""
+    now_ms, kept, current = reply[:3]
+    unit, found = _unit(step_minutes), dict[int, Counter[str]]()
+    for minute, counts in _units(int(now_ms) // 60_000 // unit * unit, unit, kept, current):
+        found.setdefault(minute // step_minutes, Counter()).update(counts)
+    return Tally(int(now_ms) // 60_000 // step_minutes, found)
+
+
+def add(tallies: Sequence[Tally]) -> Tally:
+    """The counts of several queues together."""
+    found: dict[int, Counter[str]] = {}
+    for tally in tallies:
+        for number, counts in tally.counts.items():
+            found.setdefault(number, Counter()).update(counts)
+    return Tally(max((tally.newest for tally in tallies), default=0), found)
+
+
+def told(tally: Tally, minutes: int, step_minutes: int) -> list[MinuteMetrics]:
+    """One entry a step, the oldest first."""
+    first = tally.newest - math.ceil(minutes / step_minutes) + 1
     return [
-        _step(number * step_minutes, found.get(number, Counter())) for number in range(newest - steps + 1, newest + 1)
+        _step(number * step_minutes, tally.counts.get(number, Counter())) for number in range(first, tally.newest + 1)
     ]
+
+
+def _unit(step_minutes: int) -> int:
+    return 60 if step_minutes % 60 == 0 else 1
 
 
 def _units(

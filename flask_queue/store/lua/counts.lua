@@ -2,11 +2,5 @@
 -- KEYS: waiting prioritized delayed workers completed failed cancelled meta
 -- ARGV: tag
 -- Returns: waiting, delayed, active, completed, failed, cancelled
-local held = 0
-for _, worker in ipairs(redis.call('ZRANGE', workers, 0, -1)) do
-  held = held + redis.call('SCARD', ARGV[1] .. ':active:' .. worker)
-end
-local tombstones = tonumber(redis.call('HGET', meta, 'tombstones') or 0)
-local ready = redis.call('LLEN', waiting) + redis.call('ZCARD', prioritized) - tombstones
-return {ready, redis.call('ZCARD', delayed), held, redis.call('ZCARD', completed), redis.call('ZCARD', failed),
-  redis.call('ZCARD', cancelled)}
+-- @include count_states
+return count_states(ARGV[1])

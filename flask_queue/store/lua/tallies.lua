@@ -1,16 +1,9 @@
 -- What happened on the queue in the newest minutes or hours, as includes/tally.lua counts it. Reads only.
 -- KEYS: minute minutes hours
 -- ARGV: minutes in the unit (1 or 60), how many units, some 1,500 at most
--- Returns: now (Unix ms), counts of each unit, the oldest first, nil where nothing happened, the minute that is not among them
---       yet as flat names and counts
+-- Returns: now (Unix ms), counts of each unit and of the current minute, as includes/read_tallies.lua gives them
 -- @include now
-
-local unit, wanted = tonumber(ARGV[1]), tonumber(ARGV[2])
+-- @include read_tallies
 local now = now_ms()
-local newest = math.floor(now / 60000 / unit)
-local numbers = {}
-for n = 1, wanted do
-  numbers[n] = string.format('%.0f', newest - wanted + n)
-end
-local counts = redis.call('HMGET', unit == 1 and minutes or hours, unpack(numbers))
-return {string.format('%.0f', now), counts, redis.call('HGETALL', minute)}
+local counts, current = read_tallies(tonumber(ARGV[1]), tonumber(ARGV[2]), now)
+return {string.format('%.0f', now), counts, current}

@@ -1,0 +1,13 @@
+"""Jobs by state, queue, name, search and time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..desk import Desk
+
+
+def context(desk: Desk, args: Mapping[str, str]) -> dict[str, Any]:
+    """What the template wants."""
+    return {"title": "Jobs"}

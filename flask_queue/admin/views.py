@@ -1,0 +1,77 @@
+"""The dashboard's routes. What each page shows, and what its forms do, is in `pages/`."""
+
+from __future__ import annotations
+
+from flask import request
+from flask.typing import ResponseReturnValue
+from flask_admin.base import expose
+
+from .pages import about, audit, failures, job, jobs, overview, queues, workers
+from .shell import Shell
+
+
+class QueueView(Shell):
+    """Every page of the dashboard. Subclass it to change something, and add it to your Admin before the extension.
+
+    An Admin that has such a view gets no other one.
+    """
+
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        """Numbers, charts, queues, warnings."""
+        return self.page("overview", **overview.context(self.desk, request.args))
+
+    @expose("/jobs/")
+    def jobs(self) -> ResponseReturnValue:
+        """Jobs by state, queue, name, search and time."""
+        return self.page("jobs", **jobs.context(self.desk, request.args))
+
+    @expose("/jobs/<job_id>/")
+    def job(self, job_id: str) -> ResponseReturnValue:
+        """One job."""
+        return self.page("job", section="jobs", **job.context(self.desk, job_id))
+
+    @expose("/jobs/<job_id>/<any(retry, cancel, promote, delete):verb>", methods=["POST"])
+    def job_change(self, job_id: str, verb: str) -> ResponseReturnValue:
+        """Does one thing to one job."""
+        return self.back(job.change(self.desk, job_id, verb))
+
+    @expose("/failures/")
+    def failures(self) -> ResponseReturnValue:
+        """Failed jobs by what they failed with."""
+        return self.page("failures", **failures.context(self.desk, request.args))
+
+    @expose("/queue/")
+    def queues(self) -> ResponseReturnValue:
+        """All queues."""
+        return self.page("queues", **queues.all_queues(self.desk, request.args))
+
+    @expose("/queue/<queue_name>/")
+    def queue(self, queue_name: str) -> ResponseReturnValue:
+        """One queue."""
+        return self.page("queue", section="queues", **queues.one_queue(self.desk, queue_name, request.args))
+
+    @expose("/queue/<queue_name>/<any(pause, resume, clean):verb>", methods=["POST"])
+    def queue_change(self, queue_name: str, verb: str) -> ResponseReturnValue:
+        """Does one thing to one queue."""
+        return self.back(queues.change(self.desk, queue_name, verb, request.form))
+
+    @expose("/workers/")
+    def workers(self) -> ResponseReturnValue:
+        """The living worker processes."""
+        return self.page("workers", **workers.context(self.desk))
+
+    @expose("/workers/<any(quiet, stop):verb>", methods=["POST"])
+    def worker_change(self, verb: str) -> ResponseReturnValue:
+        """Asks one worker process for something."""
+        return self.back(workers.change(self.desk, verb, request.form.get("worker", "")))
+
+    @expose("/audit/")
+    def audit(self) -> ResponseReturnValue:
+        """What operators did."""
+        return self.page("audit", **audit.context(self.desk, request.args))
+
+    @expose("/about/")
+    def about(self) -> ResponseReturnValue:
+        """Versions, Redis, settings, and what the visitor may do."""
+        return self.page("about", **about.context(self.desk, self._verdict))
