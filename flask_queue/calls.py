@@ -8,7 +8,7 @@ from typing import Any
 from .current import current_broker
 from .monitor import Monitor
 from .operations import Operations
-from .record import AuditPage, JobRecord, JobState, MinuteMetrics, Page, WorkerInfo
+from .record import AuditPage, FailureGroup, JobRecord, JobState, MinuteMetrics, Page, WorkerInfo
 
 
 class QueueCalls:
@@ -40,6 +40,10 @@ class QueueCalls:
     def metrics(self, queue: str | None = None, *, minutes: int = 60, step_minutes: int = 1) -> list[MinuteMetrics]:
         """What happened lately, the oldest minute first; as `Monitor.metrics`."""
         return Monitor(current_broker()).metrics(queue, minutes=minutes, step_minutes=step_minutes)
+
+    def failures(self, queue: str | None = None) -> list[FailureGroup]:
+        """What failed jobs failed with, the largest group first; as `Monitor.failures`."""
+        return Monitor(current_broker()).failures(queue)
 
     def logs(self, job_id: str, limit: int = 1000) -> list[str]:
         """The job's log lines, oldest first; as `Monitor.logs`."""

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from .broker import QueueBroker
 from .environment import given, given_number, is_text, whole
 from .errors import JobNotFound, UnknownQueue
-from .record import AuditPage, JobRecord, JobState, MinuteMetrics, Page, WorkerInfo, state_of
+from .record import AuditPage, FailureGroup, JobRecord, JobState, MinuteMetrics, Page, WorkerInfo, state_of
 from .store.connect import translate_errors
+from .store.failures import failures
 from .store.keys import LOCAL_ID, split_id
 from .store.queries import LISTED, Queries
 from .store.survey import Survey, survey
@@ -85,6 +86,20 @@ class Monitor:
         span = given_number("survey", "minutes", minutes, whole(step, BY_HOUR if step % 60 == 0 else BY_MINUTE))
         keys = [self._broker.store.transitions.keys(queue) for queue in self._broker.queues]
         return survey(self._broker.store.client, keys, minutes=span, step_minutes=step)
+
+    def failures(self, queue: str | None = None) -> list[FailureGroup]:
+        """What failed jobs failed with, grouped by type and place of the error: the largest 200 groups, largest first.
+
+        Jobs that were retried, deleted or trimmed are in none. Redis: one round trip, however many jobs there are.
+
+        Args:
+            queue: only this queue; None for all of them together.
+
+        Raises:
+            UnknownQueue: no such queue.
+        """
+        store = self._broker.store
+        return failures(store.client, {name: store.transitions.keys(name) for name in self.queue_names(queue)})
 
     def logs(self, job_id: str, limit: int = 1000) -> list[str]:
         """The newest `limit` lines of a job's log, oldest first.

@@ -21,6 +21,7 @@ from .payload import storable
 from .record import JobError, JobRecord, JobState, state_of
 from .store.codec import unpack
 from .store.connect import translate_errors
+from .store.failures import FINGERPRINT, failed_ids
 from .store.keys import full_id, new_id
 from .store.queries import SCAN, Queries
 from .store.roster import Request
@@ -149,7 +150,8 @@ class Operations:
         Args:
             queue: only of this queue.
             name: only jobs of this name.
-            error: only those whose error is this: its type, or type and message as in `ValueError: no such user`.
+            error: only those whose error is this: a group's fingerprint (see `Monitor.failures`), a type, or type and
+                message as in `ValueError: no such user`.
             tag: not supported yet.
 
         Raises:
@@ -167,7 +169,8 @@ class Operations:
             for queue_name in self._monitor.queue_names(queue):
                 ids = self._failed(queue_name, until_ms, name, error)
                 while batch := _take(ids, BATCH):
-                    retried += self._actions.retry(queue_name, batch).count("f")
+                    letters = self._actions.retry(queue_name, batch, states="f", until_ms=until_ms)
+                    retried += letters.count("f")
         finally:
             if retried:
                 self._note("retry_all", queue or "*", count=retried, name=name, error=error)
@@ -292,14 +295,15 @@ class Operations:
         return self._broker.dispatch([NewJob(copy, priority=priority)])[0]
 
     def _failed(self, queue: str, until_ms: int, name: str | None, error: str | None) -> Iterator[str]:
-        """Ids of the failed jobs that match."""
-        ids = self._queries.ids(JobState.FAILED, queue, until_ms)
-        if name is None and error is None:
+        """Ids of the failed jobs that match; with a name some that are cancelled."""
+        store = self._broker.store
+        ids = iter(failed_ids(store.client, store.transitions.keys(queue), until_ms, name=name, error=error))
+        if error is None or (name is None and ": " not in error):
             yield from ids
             return
         while batch := _take(ids, SCAN):
             for local_id, record in self._queries.records(queue, batch):
-                if name in (None, record.name) and (error is None or _is_error(record.error, error)):
+                if name in (None, record.name) and _is_error(record.error, error):
                     yield local_id
 
     def _note(self, action: str, target: str, **details: Any) -> None:
@@ -332,6 +336,9 @@ def _due_ms(at: object) -> int:
 
 
 def _is_error(error: JobError | None, wanted: str) -> bool:
+    """Whether it is of this type and, if one was given, has this message; of a group it was found in the index."""
+    if FINGERPRINT.fullmatch(wanted):
+        return True
     return error is not None and wanted in (error.type, f"{error.type}: {error.message}")
 
 

@@ -54,6 +54,8 @@ class JobError:
     type: str
     message: str
     traceback: str = ""
+    #: The function of the app that it came from, as `shop/jobs.py:SendInvoice.handle`; empty where there is none.
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,29 @@ class Page:
 
     records: Sequence[JobRecord]
     next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Jobs that failed with errors of one type, from one place, and are failed still. Times are aware and in UTC."""
+
+    #: Names the group: `retry_all(error=…)` takes it.
+    fingerprint: str
+    #: Class name of the error.
+    type: str
+    #: The function that it came from, as in `JobError.place`.
+    place: str
+    #: Of the last one.
+    message: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+    #: Queue → how many of them are its jobs.
+    queues: Mapping[str, int]
+    #: Names of the last ones, each once.
+    names: tuple[str, ...]
+    #: How many failed in each hour of the last day, the oldest first; the last one is the current, and not over yet.
+    trend: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

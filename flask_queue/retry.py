@@ -10,6 +10,7 @@ from .backoff import Backoff
 from .errors import Fail, Release, Retry
 from .outcome import Failed, Released, Retried
 from .payload import storable
+from .place import place_of
 from .record import JobError
 
 #: UTF-8 bytes of a traceback that are kept: its beginning and its end say the most.
@@ -65,7 +66,7 @@ def decide(policy: RetryPolicy, attempt: int, error: BaseException) -> Retried |
 
 
 def describe_error(error: BaseException) -> JobError:
-    """The error as it is kept: class name, message, and traceback with its causes, each within its limit."""
+    """The error as it is kept: class name, message, traceback with its causes, and place, each within its limit."""
     try:
         message = str(error)
     except Exception as second:
@@ -74,6 +75,7 @@ def describe_error(error: BaseException) -> JobError:
         type=type(error).__name__,
         message=_cut(storable(message), MAX_MESSAGE_BYTES),
         traceback=_cut(storable(_traceback(error)), MAX_TRACEBACK_BYTES),
+        place=place_of(error.__traceback__),
     )
 
 

@@ -54,7 +54,10 @@ def dispatch(name: str, payload: str, delay_s: float | None, as_json: bool) -> N
 @click.option("--all", "is_all", is_flag=True, help="All failed jobs.")
 @click.option("--queue", shell_complete=queue_names, help="With --all: only jobs of this queue.")
 @click.option("--name", shell_complete=job_names, help="With --all: only jobs of this name.")
-@click.option("--error", help="With --all: only jobs with this error, as ValueError or 'ValueError: no such user'.")
+@click.option(
+    "--error",
+    help="With --all: only jobs with this error: a type, 'ValueError: no', a group of `failures`.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json_option
 def retry(

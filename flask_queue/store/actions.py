@@ -13,6 +13,8 @@ from .scripts import Argument, Call, load, run
 
 #: The letters of the states in which a job may be deleted: any but active.
 DELETABLE = "wdcfx"
+#: Those in which it may be retried.
+RETRIABLE = "fx"
 
 
 class Actions:
@@ -33,13 +35,25 @@ class Actions:
         """The keys of a queue."""
         return QueueKeys(self._prefix, queue)
 
-    def retry(self, queue: str, local_ids: Sequence[str]) -> list[str]:
-        """Put failed and cancelled jobs back to waiting; `p` is one whose payload is lost. Redis: retry.lua."""
-        return self._letters("retry", queue, local_ids)
+    def retry(
+        self, queue: str, local_ids: Sequence[str], *, states: str = RETRIABLE, until_ms: int | None = None
+    ) -> list[str]:
+        """Put failed and cancelled jobs back to waiting. Redis: retry.lua.
+
+        Args:
+            queue: where they are.
+            local_ids: their ids.
+            states: letters of the states in which they may go, of `RETRIABLE`.
+            until_ms: only those that ended by then (Unix ms).
+
+        Returns: `p` for one whose payload is lost, `u` where another has its unique key, `-` for another state or time.
+        """
+        until = "" if until_ms is None else until_ms
+        return self._letters("retry", queue, [self.keys(queue).tag, states, until, *local_ids])
 
     def cancel(self, queue: str, local_ids: Sequence[str]) -> list[str]:
         """Cancel waiting and delayed jobs, and ask active ones to stop. Redis: cancel.lua."""
-        return self._letters("cancel", queue, local_ids)
+        return self._letters("cancel", queue, [self.keys(queue).tag, *local_ids])
 
     def promote(self, queue: str, local_ids: Sequence[str]) -> list[str]:
         """Let delayed jobs run now. Redis: promote.lua."""

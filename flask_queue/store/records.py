@@ -89,6 +89,9 @@ def _read_message(message: bytes) -> tuple[dict[str, Any], Sequence[Any], Mappin
 
 
 def _result(state: StateRecord) -> Any:
+    if state.state != "c":
+        # What failed or was cancelled is listed under other things, which are kept in the same place.
+        return None
     if not state.result or "t" in state.flags:
         return state.result or None
     return json.loads(state.result)

@@ -5,7 +5,7 @@ A job that is in the state from the first step to the last is never left out; wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from redis import Redis
@@ -25,10 +25,19 @@ def finished(client: Redis, key: str, until_ms: int) -> list[str]:
     All are read before the first is returned: one that finishes again later is not returned twice. Retention bounds
     their number.
     """
+    return first_to_finish(moments(client, key, until_ms))
+
+
+def moments(client: Redis, key: str, until_ms: int) -> dict[bytes, float]:
+    """Id → when it finished (Unix ms) of a sorted set of finished jobs; only those that did by `until_ms`."""
     with translate_errors(client):
         pairs = client.zscan_iter(key, count=STEP)
-        moments: dict[bytes, float] = {local_id: moment for local_id, moment in pairs if moment <= until_ms}
-    return [local_id.decode() for local_id in sorted(moments, key=lambda each: (moments[each], each))]
+        return {local_id: moment for local_id, moment in pairs if moment <= until_ms}
+
+
+def first_to_finish(finished: Mapping[bytes, float]) -> list[str]:
+    """The ids in the order of their times."""
+    return [local_id.decode() for local_id in sorted(finished, key=lambda each: (finished[each], each))]
 
 
 def members(client: Redis, key: str) -> Iterator[str]:

@@ -36,6 +36,7 @@ class StateRecord(NamedTuple):
     finished_ms: int
     runtime_ms: int
     worker: str
+    #: JSON, or cut; of failed and cancelled ones what they are listed under, as `lua/includes/index.lua` says.
     result: str
 
     @classmethod

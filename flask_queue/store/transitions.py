@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from redis import Redis
@@ -26,6 +26,8 @@ SUSPECT_FROM = 2
 POKE_EXPIRY_MS = 60_000
 #: Before a suspect comes back, and between two of them: drawn from this range, so that workers do not meet over them.
 SUSPECT_PAUSE_MS = (200, 600)
+
+_dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,7 @@ class Transitions:
         others: list[Argument] = []
         for settlement in _last_given_back_first(request.settlements):
             _append_settlement(completed, others, settlement)
-        args += (len(completed) // 5, *completed, len(others) // 7, *others)
+        args += (len(completed) // 5, *completed, len(others) // 8, *others)
         return Call(load("cycle"), keys, args, worker)
 
     def held(self, client: Redis, queue: str, worker: str, known: Sequence[str]) -> list[Claimed]:
@@ -197,6 +199,7 @@ class Transitions:
         lost = JobError("WorkerLost", f"its worker died under it more than {max_recoveries} times: %s")
         pause_ms = random.randint(*SUSPECT_PAUSE_MS)
         args: list[Argument] = [keys.tag, lease_ms, max_recoveries, _error_json(lost), SUSPECT_FROM, pause_ms]
+        args.append(_group_json(lost))
         reply = run(client, Call(load("reap"), keys, args))
         return Reaped(int(reply[0]), [job.decode() for job in reply[1]], int(reply[2]), int(reply[3]))
 
@@ -228,7 +231,13 @@ class Transitions:
 
 
 def _error_json(error: JobError) -> str:
-    return json.dumps(asdict(error), ensure_ascii=False, separators=(",", ":"))
+    """The traceback comes last, so that Lua can cut it off."""
+    return _dumps({"type": error.type, "message": error.message, "place": error.place, "traceback": error.traceback})
+
+
+def _group_json(error: JobError) -> str:
+    """What jobs that failed for the same reason have in common; Lua makes their fingerprint of it."""
+    return _dumps({"type": error.type, "place": error.place})
 
 
 def _last_given_back_first(settlements: Sequence[Settlement]) -> Sequence[Settlement]:
@@ -245,16 +254,16 @@ def _append_settlement(completed: list[Argument], others: list[Argument], settle
         case Completed():
             completed += (*head, outcome.result, "t" if outcome.result_cut else "")
         case Retried():
-            others += ("retried", *head, outcome.delay_ms, _error_json(outcome.error), outcome.message or "")
+            others += ("retried", *head, outcome.delay_ms, _error_json(outcome.error), "", outcome.message or "")
         case Failed():
             kind = "failed" if outcome.spends_attempt else "refused"
-            others += (kind, *head, 0, _error_json(outcome.error), "")
+            others += (kind, *head, 0, _error_json(outcome.error), _group_json(outcome.error), "")
         case Released():
-            others += ("released", *head, outcome.delay_ms, "", "")
+            others += ("released", *head, outcome.delay_ms, "", "", "")
         case Cancelled():
-            others += ("cancelled", *head, 0, "", "")
+            others += ("cancelled", *head, 0, "", "", "")
         case GivenBack():
-            others += ("given_back", *head, outcome.delay_ms, "", "")
+            others += ("given_back", *head, outcome.delay_ms, "", "", "")
         case _:
             assert_never(outcome)
 

@@ -25,10 +25,10 @@ PLACES = {
     "f": "failed",
     "x": "cancelled",
 }
-#: Everything that may be under a queue's tag, besides `logs:<id>`, `id:<id>` and `active:<worker>`.
+#: Everything that may be under a queue's tag, besides `logs:<id>`, `id:<id>`, `active:<worker>` and `by:<index>`.
 KEYS = {"jobs", "state", "attempts", "progress", "wake", "meta", "workers", "waiting", "prioritized"} | {
     *("delayed", "completed", "failed", "cancelled", "cancelling", "claims", "unique", "unique_of"),
-    *("minute", "minutes", "hours"),
+    *("minute", "minutes", "hours", "errors"),
 }
 #: What workers share, under the tag of no queue.
 GLOBAL_KEYS = {"workers", "info", "requests"}
@@ -58,6 +58,10 @@ class Snapshot:
     #: Active jobs that were asked to stop.
     cancelling: set[bytes]
     logs: frozenset[bytes]
+    #: Index, as `name:SendInvoice` → the ids that it lists, with their scores.
+    indexes: Mapping[str, dict[bytes, float]]
+    #: Fingerprint → JSON of the group of errors.
+    errors: Mapping[bytes, bytes]
     #: Remembered id → milliseconds left.
     remembered: Mapping[bytes, int]
     counts: list[int]
@@ -93,6 +97,7 @@ def check_snapshot(found: Snapshot) -> Counter[str]:
     _check_histories(found)
     _check_orphans(found)
     _check_locks(found)
+    _check_indexes(found)
     assert len(found.wake) <= 1, f"more than one wake marker: {found.wake}"
     assert found.counts == [counts[place] for place in PLACES.values()], f"counts {found.counts} differ from {counts}"
     return counts
@@ -110,7 +115,8 @@ def snapshot(client: Client, keys: QueueKeys) -> Snapshot:
     names = {key.decode().removeprefix(f"{keys.tag}:") for key in client.keys(f"{keys.tag}:*")}
     kinds = {kind: sorted(n.split(":", 1)[1] for n in names if n.startswith(f"{kind}:")) for kind in ("active", "id")}
     logs = {name.split(":", 1)[1].encode() for name in names if name.startswith("logs:")}
-    unknown = {name for name in names - KEYS if not name.startswith(("logs:", "id:", "active:", "poke:"))}
+    indexes = sorted(name for name in names if name.startswith("by:"))
+    unknown = {name for name in names - KEYS if not name.startswith(("logs:", "id:", "active:", "poke:", "by:"))}
     assert not unknown, f"nobody knows these keys: {unknown}"
     with client.pipeline(transaction=False) as pipeline:  # a full Redis 7 refuses even reads in a transaction
         pipeline.hgetall(keys["state"])
@@ -123,19 +129,22 @@ def snapshot(client: Client, keys: QueueKeys) -> Snapshot:
         pipeline.hgetall(keys["unique_of"])
         pipeline.hget(keys["meta"], "tombstones")
         pipeline.smembers(keys["cancelling"])
+        pipeline.hgetall(keys["errors"])
         zsets = ("prioritized", "delayed", "completed", "failed", "cancelled", "workers")
-        for name in zsets:
+        for name in (*zsets, *indexes):
             pipeline.zrange(keys[name], 0, -1, withscores=True)
         for worker in kinds["active"]:
             pipeline.smembers(keys[f"active:{worker}"])
         for job in kinds["id"]:
             pipeline.pttl(keys[f"id:{job}"])
-        states, jobs, attempts, progress, waiting, wake, locks, unique_of, tombstones, cancelling, *rest = (
+        states, jobs, attempts, progress, waiting, wake, locks, unique_of, tombstones, cancelling, errors, *rest = (
             pipeline.execute()
         )
-    scores = {name: [(job, float(score)) for job, score in pairs] for name, pairs in zip(zsets, rest, strict=False)}
-    held = {worker.encode(): set(jobs) for worker, jobs in zip(kinds["active"], rest[len(zsets) :], strict=False)}
-    left = rest[len(zsets) + len(held) :]
+    replies = iter(rest)
+    scores = {name: [(job, float(score)) for job, score in next(replies)] for name in zsets}
+    listed = {name: {job: float(score) for job, score in next(replies)} for name in indexes}
+    held = {worker.encode(): set(next(replies)) for worker in kinds["active"]}
+    left = list(replies)
     counts = run(client, Call(load("counts"), keys, [keys.tag]))
     return Snapshot(
         states={job: StateRecord.parse(text) for job, text in states.items()},
@@ -151,6 +160,8 @@ def snapshot(client: Client, keys: QueueKeys) -> Snapshot:
         tombstones=int(tombstones or 0),
         cancelling=set(cancelling),
         logs=frozenset(logs),
+        indexes={name.removeprefix("by:"): ids for name, ids in listed.items()},
+        errors=errors,
         remembered=dict(zip((job.encode() for job in kinds["id"]), left, strict=True)),
         counts=counts,
     )
@@ -216,6 +227,24 @@ def _check_locks(found: Snapshot) -> None:
         assert found.unique_of.get(job) == key, f"{job!r} has the lock {key!r} without knowing"
     unique = {job for job, record in found.states.items() if "u" in record.flags}
     assert set(found.unique_of) == unique, f"keys are kept of {set(found.unique_of)}, not of {unique}"
+
+
+def _check_indexes(found: Snapshot) -> None:
+    """Indexes and records agree, both ways, and each group of errors is that of its index."""
+    expected: dict[str, dict[bytes, float]] = {}
+    for job, record in found.states.items():
+        if record.state in "fx":
+            fingerprint, name = record.result.split(" ", 1)
+            assert (fingerprint == "-") == (record.state == "x"), f"{job!r} is {record}"
+            assert name or job not in found.jobs, f"{job!r} has a payload, and is {record}"
+            names = [f"error:{fingerprint}"] * (fingerprint != "-") + [f"name:{name}"] * (name != "")
+            for index in names:
+                expected.setdefault(index, {})[job] = record.finished_ms
+        elif record.state != "c":
+            assert not record.result, f"{job!r} is {record}"
+    assert found.indexes == expected, f"indexes {found.indexes} are not those of the records: {expected}"
+    groups = {name.removeprefix("error:").encode() for name in found.indexes if name.startswith("error:")}
+    assert set(found.errors) == groups, f"groups {found.errors} are not those of {groups}"
 
 
 def _check_orphans(found: Snapshot) -> None:

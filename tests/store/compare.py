@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from tests.store.driver import runs_of
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 def seen(found: Snapshot) -> dict[str, tuple[Any, ...]]:
     """What Redis has."""
+    groups = {f"error:{each.decode()}": json.loads(text)["type"] for each, text in found.errors.items()}
+    failed_with = {job: groups[index] for index in groups for job in found.indexes[index]}
     return {
         job.decode(): (
             *(state.state, state.nonce, state.priority, state.attempts, state.number, state.recoveries),
@@ -22,6 +25,7 @@ def seen(found: Snapshot) -> dict[str, tuple[Any, ...]]:
             runs_of(found.attempts.get(job)),
             job in found.cancelling,
             job in found.logs,
+            failed_with.get(job, ""),
         )
         for job, state in found.states.items()
     }
@@ -38,6 +42,7 @@ def expected(model: QueueModel) -> dict[str, tuple[Any, ...]]:
             job.history,
             job.is_unwanted,
             job.local_id in model.logged,
+            job.failed_with if job.state == "f" else "",
         )
         for job in model.jobs.values()
     }

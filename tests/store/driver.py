@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from flask_queue.outcome import Completed
 from flask_queue.record import JobError
-from flask_queue.store.actions import DELETABLE, Actions
+from flask_queue.store.actions import DELETABLE, RETRIABLE, Actions
 from flask_queue.store.state import StateRecord
 from flask_queue.store.transitions import CycleReply, CycleRequest, Limits, NewEntry, Retention, Settlement, Transitions
-from tests.store.checks import Client
+from tests.store.checks import Client, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 PREFIX = "test"
 MESSAGE = b'SendWelcomeEmail\n{"user_id":7}'
-ERROR = JobError("ValueError", "no such user", "Traceback: …")
+ERROR = JobError("ValueError", "no such user", "Traceback: …", "shop/jobs.py:Send.handle")
+#: Of another group.
+OTHER_ERROR = JobError("KeyError", '"}', "\n", "shop/jobs.py:Send.handle")
 DAY_MS = 86_400_000
 #: Keeps whatever a test finishes.
 KEEP = Retention(10_000, DAY_MS, 10_000, DAY_MS)
@@ -95,9 +97,9 @@ class Driver:
         """Take back what the silent worker holds."""
         return self.transitions.reap(self.client, self.queue, lease_ms=LEASE_MS, max_recoveries=max_recoveries)
 
-    def retry(self, *local_ids: str) -> list[str]:
+    def retry(self, *local_ids: str, states: str = RETRIABLE, until_ms: int | None = None) -> list[str]:
         """Do what an operator's retry does; return the states before."""
-        return self.actions.retry(self.queue, local_ids)
+        return self.actions.retry(self.queue, local_ids, states=states, until_ms=until_ms)
 
     def cancel(self, *local_ids: str) -> list[str]:
         """Cancel jobs; return the states before."""
@@ -146,7 +148,8 @@ class Driver:
         state = self.state(local_id)
         state = state._replace(created_ms=state.created_ms - by_ms, finished_ms=state.finished_ms - by_ms)
         self.write(local_id, state)
-        for place in ("completed", "failed", "cancelled"):
+        indexes = [f"by:{index}" for index in snapshot(self.client, self.keys).indexes]
+        for place in ("completed", "failed", "cancelled", *indexes):
             self.client.zadd(self.keys[place], {local_id: state.finished_ms}, xx=True)
 
     def age_claims(self, by_ms: int) -> None:
@@ -184,7 +187,8 @@ class Driver:
         for name in ("jobs", "state", "attempts", "progress", "unique_of"):
             named |= {name} if self.client.hexists(self.keys[name], local_id) else set()
         named |= {"waiting"} if local_id.encode() in self.client.lrange(self.keys["waiting"], 0, -1) else set()
-        for name in ("prioritized", "delayed", "completed", "failed", "cancelled"):
+        indexes = {name for name in found if name.startswith("by:")}
+        for name in ("prioritized", "delayed", "completed", "failed", "cancelled", *indexes):
             named |= {name} if self.client.zscore(self.keys[name], local_id) is not None else set()
         return named
 

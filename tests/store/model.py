@@ -140,7 +140,7 @@ class QueueModel:
                 continue
             if job.started_ms and job.recoveries > max_recoveries:
                 job.ran("failed")
-                self._finish(job, "f", now_ms)
+                self._finish(job, "f", now_ms, "WorkerLost")
                 given_up.append(job.local_id)
                 continue
             if job.started_ms:
@@ -272,10 +272,10 @@ class QueueModel:
                 job.ran("retried")
                 job.attempts += 1
                 self._delay(job) if delay_ms else self._push(job)
-            case Failed():
+            case Failed(error):
                 job.ran("failed")
                 job.attempts += outcome.spends_attempt
-                self._finish(job, "f", now_ms)
+                self._finish(job, "f", now_ms, error.type)
             case Released(delay_ms):
                 job.ran("released")
                 self._delay(job) if delay_ms else self._push(job)
@@ -294,8 +294,8 @@ class QueueModel:
             self._push(job)
             self.marked = True
 
-    def _finish(self, job: Job, state: str, now_ms: int) -> None:
-        job.state, job.finished_ms, job.is_unwanted = state, now_ms, False
+    def _finish(self, job: Job, state: str, now_ms: int, error: str = "") -> None:
+        job.state, job.finished_ms, job.is_unwanted, job.failed_with = state, now_ms, False, error
         self._unlock(job)
 
     def _lock_holder(self, key: str) -> str:

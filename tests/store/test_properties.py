@@ -23,7 +23,7 @@ from flask_queue.outcome import Cancelled, Completed, Failed, GivenBack, Outcome
 from flask_queue.store.transitions import CycleReply, CycleRequest, Limits, NewEntry, Retention, Settlement
 from tests.store.checks import Client, Snapshot, check_snapshot, snapshot
 from tests.store.compare import expected, seen
-from tests.store.driver import DAY_MS, ERROR, LEASE_MS, MESSAGE, Driver
+from tests.store.driver import DAY_MS, ERROR, LEASE_MS, MESSAGE, OTHER_ERROR, Driver
 from tests.store.model import QueueModel
 from tests.store.model_job import NEVER_MS
 from tests.store.model_worker import Worker
@@ -45,6 +45,7 @@ slots = st.sampled_from(SLOTS)
 endings: list[Outcome | None] = [
     *(Completed(), None, Completed(), Failed(ERROR), None, Retried(0, ERROR), Released(), GivenBack(), Completed()),
     *(Completed(), Cancelled(), Retried(9**9, ERROR), Failed(ERROR, False), GivenBack(), None, Released(9**9)),
+    Failed(OTHER_ERROR),
 ]
 new_jobs = st.lists(
     st.tuples(

@@ -57,9 +57,9 @@ def test_a_whole_queue_has_nothing_to_repair(queue: Driver) -> None:
     """Neither has an empty one."""
     assert all_of(queue) == {}
     one_of_each(queue)
-    before = queue.client.dump(queue.keys["state"])
+    before = queue.client.hgetall(queue.keys["state"])
     assert all_of(queue) == all_of(queue, fix=True) == {}
-    assert queue.client.dump(queue.keys["state"]) == before
+    assert queue.client.hgetall(queue.keys["state"]) == before
 
 
 def test_leftovers_of_jobs_that_are_gone_are_deleted(queue: Driver) -> None:

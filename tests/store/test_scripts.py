@@ -33,7 +33,7 @@ INCLUDES = sorted(path.name for path in (LUA / "includes").iterdir())
 COMMANDS = {
     *("EXISTS", "GET", "SET", "TIME", "DEL", "UNLINK", "HDEL", "HEXISTS", "HGET", "HINCRBY", "HMGET", "HSET"),
     # Of the current minute's counts, and of the minutes and hours that are kept: some hundred entries.
-    *("HGETALL", "HKEYS", "HLEN"),
+    *("HGETALL", "HKEYS", "HLEN", "HRANDFIELD"),
     *("LINDEX", "LLEN", "LPOP", "LPUSH", "LRANGE", "LTRIM", "RPUSH", "PEXPIRE"),
     *("SADD", "SCARD", "SMEMBERS", "SINTER", "SPOP", "SREM", "SISMEMBER"),
     *("ZADD", "ZCARD", "ZCOUNT", "ZRANGE", "ZRANGEBYSCORE", "ZREM", "ZSCORE"),

@@ -1,8 +1,9 @@
 -- An operator's cancel: jobs that wait or are delayed end as cancelled, active ones are asked to stop.
--- KEYS: state waiting prioritized delayed cancelled cancelling meta unique unique_of
--- ARGV: ids, at most 256
+-- KEYS: jobs state waiting prioritized delayed cancelled cancelling meta unique unique_of errors
+-- ARGV: tag, then ids, at most 256
 -- Returns: for each id its state letter before: w and d are cancelled now, a is asked to stop; '' unknown, others unchanged
 -- If the caller dies: all or nothing of a call is done. Sent again, the job is found cancelled, or asked to stop already.
+local tag = ARGV[1]
 -- @include now
 -- @include state
 -- @include withdraw
@@ -28,8 +29,8 @@ local function cancel(id)
 end
 
 local reply = {}
-for n, id in ipairs(ARGV) do
-  reply[n] = cancel(id)
+for n = 2, #ARGV do
+  reply[n - 1] = cancel(ARGV[n])
 end
 sweep()
 return reply

@@ -1,14 +1,14 @@
 -- Takes the jobs of a dead worker back: to the front of the queue, or to failed where it died too often under a job; one that
 -- was asked to stop is cancelled.
 -- KEYS: jobs state waiting prioritized delayed workers failed cancelled cancelling attempts wake meta
---       unique unique_of minute minutes hours
--- ARGV: tag, lease_ms, max_recoveries, error JSON for a job that is given up (%s for the workers), suspect_from (recoveries), pause_ms (until the
---       first suspect may run again, and between two of them)
+--       unique unique_of minute minutes hours errors
+-- ARGV: tag, lease_ms, max_recoveries, error JSON for a job that is given up (%s for the workers), suspect_from (recoveries),
+--       pause_ms (until the first suspect may run again, and between two of them), group JSON of that error
 -- Returns: how many jobs came back, ids of those given up, the next lease's end (Unix ms, 0 no worker left),
 --       now (Unix ms)
 -- One worker a call, at most SEIZE_LIMIT of its jobs; twice is harmless, so any live worker may do it at any time.
 local tag, lease_ms, max_recoveries, lost_json = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
-local suspect_from, pause_ms = tonumber(ARGV[5]), tonumber(ARGV[6])
+local suspect_from, pause_ms, lost_group = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
 -- @include now
 -- @include state
 -- @include wake
@@ -30,7 +30,7 @@ local function recover(id, job)
   if job.started ~= '0' then
     job.recoveries = job.recoveries + 1
     if job.recoveries > max_recoveries and not is_unwanted then
-      fail_job(id, job, now, string.format(lost_json, name_workers(id, job)))
+      fail_job(id, job, now, string.format(lost_json, name_workers(id, job)), lost_group)
       given_up[#given_up + 1] = id
       return
     end

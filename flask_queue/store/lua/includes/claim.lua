@@ -67,7 +67,7 @@ local function claim(want, idle, now)
       -- A suspect waits until it is alone in its process, which then says that it starts.
       job.started = #held_ids < idle and tonumber(job.recoveries) < suspect_from and now or 0
       if not messages[n] then
-        fail_job(ids[n], job, now, MISSING_PAYLOAD)
+        fail_job(ids[n], job, now, MISSING_PAYLOAD, MISSING_GROUP)
       else
         local record = write_state(job)
         held_ids[#held_ids + 1] = ids[n]

@@ -1,10 +1,13 @@
--- Ends a job as failed: state, its place among the failed, the run in its history, its unique lock.
+-- Ends a job as failed: state, its place among the failed, the run in its history, its unique lock. `group` is the JSON of the
+-- group of errors that it is shown in.
 -- @include unlock
-local function fail_job(id, job, now, error_json)
+-- @include index
+local function fail_job(id, job, now, error_json, group)
   append_history(id, job, 'failed', now, error_json)
   note('f', 1)
   unlock(id, job)
   job.state, job.finished, job.due = 'f', now, 0
+  index(id, job, group)
   redis.call('HSET', state, id, write_state(job))
   redis.call('ZADD', failed, string.format('%.0f', now), id)
 end

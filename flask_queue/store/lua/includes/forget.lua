@@ -1,10 +1,10 @@
 -- Deletes every trace of jobs that are in no state's list any more; at most 512 ids, as Lua's unpack is limited.
 -- An id that its caller chose stays remembered for an hour from its dispatch, so that a late repeat stores nothing.
 -- @include unlock
+-- @include unindex
 local REMEMBER_MS = 3600000
 
-local function remember(id, text, now)
-  local job = read_state(text)
+local function remember(id, job, text, now)
   local left = job.created + REMEMBER_MS - now
   if job.nonce ~= '-' and left > 0 then
     local name = string.match(redis.call('HGET', jobs, id) or '', '^[^\n]*')
@@ -23,11 +23,18 @@ local function forget(ids, now)
   if #ids == 0 then
     return
   end
-  for index, text in ipairs(redis.call('HMGET', state, unpack(ids))) do
-    if text and string.sub(text, 3, 5) ~= '- -' then
-      remember(ids[index], text, now)
+  local listed = {}
+  for n, text in ipairs(redis.call('HMGET', state, unpack(ids))) do
+    -- Most have completed, and have nothing else.
+    if text and string.sub(text, 1, 5) ~= 'c - -' then
+      local job = read_state(text)
+      remember(ids[n], job, text, now)
+      if job.state ~= 'c' then
+        list_ended(listed, ids[n], job)
+      end
     end
   end
+  unindex(listed)
   redis.call('HDEL', state, unpack(ids))
   redis.call('HDEL', jobs, unpack(ids))
   redis.call('HDEL', attempts, unpack(ids))

@@ -1,5 +1,5 @@
--- Settles `count` runs that did not complete. ARGV from `index`, of each: kind (a name of settle_as), id, number, runtime (ms),
--- delay (ms), error (JSON, or ''), message ('' to keep the stored one).
+-- Settles `count` runs that did not complete. ARGV from `first`, of each: kind (a name of settle_as), id, number, runtime (ms),
+-- delay (ms), error (JSON, or ''), group (of a failed one, JSON, as includes/finish.lua), message ('' to keep the stored one).
 -- @include asked
 -- @include cancel
 local function run_again(id, job, delay, now)
@@ -37,14 +37,14 @@ function settle_as.given_back(id, job, delay, error_json, now)
   push(id, job.priority, true)
 end
 
-function settle_as.failed(id, job, delay, error_json, now)
+function settle_as.failed(id, job, delay, error_json, now, group)
   count_run(job)
   job.attempts = job.attempts + 1
-  fail_job(id, job, now, error_json)
+  fail_job(id, job, now, error_json, group)
 end
 
-function settle_as.refused(id, job, delay, error_json, now)
-  fail_job(id, job, now, error_json)
+function settle_as.refused(id, job, delay, error_json, now, group)
+  fail_job(id, job, now, error_json, group)
 end
 
 function settle_as.cancelled(id, job, delay, error_json, now)
@@ -58,17 +58,16 @@ function settle_as.dropped(id, job, delay, error_json, now)
   cancel_job(id, job, now)
 end
 
-local function settle_others(index, count, now)
-  for n = 1, count do
-    local kind, id, number, runtime, delay, error_json, message = unpack(ARGV, index, index + 6)
-    index = index + 7
+local function settle_others(first, count, now)
+  for at = first, first + (count - 1) * 8, 8 do
+    local kind, id, number, runtime, delay, error_json, group, message = unpack(ARGV, at, at + 7)
     local job = held(id, redis.call('HGET', state, id), number)
     if job then
       end_run(job, runtime, now)
       if was_asked_to_stop(id) then
         kind = kind == 'given_back' and 'dropped' or 'cancelled'
       end
-      settle_as[kind](id, job, tonumber(delay), error_json, now)
+      settle_as[kind](id, job, tonumber(delay), error_json, now, group)
       redis.call('HSET', state, id, write_state(job))
       redis.call('SREM', active, id)
       if message ~= '' then

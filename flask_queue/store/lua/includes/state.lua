@@ -1,4 +1,5 @@
--- The state record of a job: words with single spaces between, the result (JSON, or nothing) at the end.
+-- The state record of a job: words with single spaces between, the result (JSON, or nothing) at the end; a failed or cancelled
+-- job has there what it is listed under, as includes/index.lua says.
 --   state      w d a c f x: waiting, delayed, active, completed, failed, cancelled ("cancelled" is x)
 --   nonce      of the call that stored a job under an id its caller chose; - for an id that we made
 --   flags      l: has log lines; t: the result is cut; u: has, or had, a unique lock; - for none

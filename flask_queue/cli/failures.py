@@ -1,0 +1,35 @@
+"""The command that tells what failed jobs failed with."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from ..record import FailureGroup
+from ..times import relative
+from .complete import queue_names
+from .group import examples, queue_cli
+from .reach import monitor
+from .read import as_json_option
+from .records import DETAIL, to_json
+from .text import one_line, show, table
+
+_HEAD = ["JOBS", "LAST", "GROUP", "PLACE", "ERROR"]
+
+
+@queue_cli.command(epilog=examples("failures", "failures emails --json", "retry --all --error 3f2a9c01b7de"))
+@click.argument("queue", required=False, shell_complete=queue_names)
+@as_json_option
+def failures(queue: str | None, as_json: bool) -> None:
+    """Show what failed jobs of QUEUE, or of all queues, failed with: a line for each kind, the most frequent first."""
+    found = monitor().failures(queue)
+    if as_json:
+        show(to_json([asdict(group) for group in found]))
+    else:
+        show(table(_HEAD, [_row(group) for group in found]) if found else "No failed jobs.")
+
+
+def _row(group: FailureGroup) -> list[str | int]:
+    error = one_line(f"{group.type}: {group.message}", DETAIL)
+    return [group.count, relative(group.last_at), group.fingerprint, one_line(group.place), error]
