@@ -199,6 +199,8 @@ class WorkerInfo:
     rss_bytes: int
     started_at: datetime
     last_beat_at: datetime
+    #: What an operator has asked it for, `quiet`, `restart` or `stop`; None where it works as ever.
+    asked: str | None = None
 
 
 class Percentiles(NamedTuple):

@@ -59,11 +59,11 @@ class QueueView(Shell):
     @expose("/workers/")
     def workers(self) -> ResponseReturnValue:
         """The living worker processes."""
-        return self.page("workers", **workers.context(self.desk))
+        return self.page("workers", **workers.context(self.desk, request.args))
 
-    @expose("/workers/<any(quiet, stop):verb>", methods=["POST"])
+    @expose("/workers/<any(quiet, stop, restart):verb>", methods=["POST"])
     def worker_change(self, verb: str) -> ResponseReturnValue:
-        """Asks one worker process for something."""
+        """Asks one worker process for something, or all of them to restart."""
         return self.back(workers.change(self.desk, verb, request.form.get("worker", "")))
 
     @expose("/audit/")

@@ -64,20 +64,19 @@ class Roster:
     def living(self, client: Redis, *, lease_ms: int) -> list[WorkerInfo]:
         """Who has not been silent for a lease, longest-running first. Redis: roster.lua, one round trip."""
         now, *rows = self._run(client, "roster", lease_ms)
-        triples = zip(rows[::3], rows[1::3], rows[2::3], strict=True)
-        found = [_info(int(now), worker.decode(), int(float(beat)), shown) for worker, beat, shown in triples]
+        found = [_info(int(now), *rows[at : at + 4]) for at in range(0, len(rows), 4)]
         return sorted(found, key=lambda info: (info.started_at, info.id))
 
     def _run(self, client: Redis, script: str, *args: Argument) -> Any:
         return run(client, Call(load(script), self.keys, args))
 
 
-def _info(now_ms: int, worker: str, beat_ms: int, shown: bytes) -> WorkerInfo:
+def _info(now_ms: int, worker: bytes, beat_ms: bytes, shown: bytes, asked: bytes) -> WorkerInfo:
     at, _, text = shown.partition(b" ")
     at_ms, data = int(at), json.loads(text)
     running = tuple(_running(now_ms, at_ms, data["running"]))
     return WorkerInfo(
-        id=worker,
+        id=worker.decode(),
         host=data["host"],
         pid=data["pid"],
         version=data["version"],
@@ -86,7 +85,8 @@ def _info(now_ms: int, worker: str, beat_ms: int, shown: bytes) -> WorkerInfo:
         running=running,
         rss_bytes=data["rss_bytes"],
         started_at=_moment(at_ms - data["age_ms"]),
-        last_beat_at=_moment(beat_ms),
+        last_beat_at=_moment(int(float(beat_ms))),
+        asked=asked.decode() or None,
     )
 
 

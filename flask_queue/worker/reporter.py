@@ -8,7 +8,6 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 
 from redis import Redis
 from redis.exceptions import ResponseError
@@ -17,6 +16,7 @@ from ..broker import QueueBroker
 from ..store.conditions import is_away
 from ..store.connect import reason_of
 from ..store.roster import Request, Shown
+from ..versions import installed
 from .heartbeat import Heartbeat, beat_s
 from .lane import Lane
 from .memory import rss_bytes
@@ -63,7 +63,7 @@ class Reporter:
         self._heartbeat = heartbeat
         self._heed = heed
         self._is_refused = False
-        self._host, self._pid, self._version = socket.gethostname(), os.getpid(), _version()
+        self._host, self._pid, self._version = socket.gethostname(), os.getpid(), installed("flask-queue")
         self._started_s = time.monotonic()
 
     @property
@@ -121,10 +121,3 @@ class Reporter:
 def _shown_run(run: Run, now_s: float) -> tuple[str, str, str, int, int]:
     job, age_s, timeout_s = run.delivery, now_s - run.started_s, min(run.timeout_s, LONGEST_S)
     return job.queue_name, job.local_id, job.actor_name, round(age_s * 1000), round(timeout_s * 1000)
-
-
-def _version() -> str:
-    try:
-        return version("flask-queue")
-    except PackageNotFoundError:  # run from its source
-        return ""

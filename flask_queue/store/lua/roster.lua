@@ -1,7 +1,8 @@
 -- The living workers, each with its last beat and what it shows of itself. Reads only.
--- KEYS: workers info
+-- KEYS: workers info requests
 -- ARGV: lease_ms
--- Returns: now (Unix ms), then of each worker: id, last beat (Unix ms), time of its report (Unix ms) with JSON, flat
+-- Returns: now (Unix ms), then of each worker: id, last beat (Unix ms), time of its report (Unix ms) with JSON, what it
+-- is asked to do or '', flat
 -- @include now
 
 local now = now_ms()
@@ -13,6 +14,7 @@ for n = 1, #alive, 2 do
     found[#found + 1] = alive[n]
     found[#found + 1] = alive[n + 1]
     found[#found + 1] = shown
+    found[#found + 1] = redis.call('HGET', requests, alive[n]) or ''
   end
 end
 return found
