@@ -43,6 +43,8 @@ class NewJob:
     explicit_id: bool = False
     #: For how long it is unique, and by which key, as `NewEntry.lock`; empty if it is not.
     lock: str = ""
+    #: Printable, and each once.
+    tags: tuple[str, ...] = ()
     #: Somebody holds the message, and a worker must read the same one: with its own time, not that of storing it.
     keeps_timestamp: bool = False
 
@@ -265,6 +267,7 @@ class QueueBroker(Broker):
             max_retries=message.options.get("max_retries", self.max_retries_of(message.actor_name)),
             created_at=from_ms(now_ms),
             scheduled_at=from_ms(due_ms) if is_delayed else None,
+            tags=job.tags,
         )
 
 
@@ -286,7 +289,7 @@ def _chunks(jobs: Sequence[NewJob], entries: Sequence[NewEntry]) -> Iterator[lis
 def _entry(job: NewJob, message: bytes) -> NewEntry:
     due = str(job.due_ms) if job.due_ms else f"+{job.delay_ms}" if job.delay_ms else ""
     nonce = new_id() if job.explicit_id else "-"
-    return NewEntry(job.message.message_id, message, due, job.priority, nonce, job.lock)
+    return NewEntry(job.message.message_id, message, due, job.priority, nonce, job.lock, job.tags)
 
 
 def _refuse_foreign_worker() -> None:

@@ -12,7 +12,7 @@ from .broker import NewJob, QueueBroker
 from .current import current_broker
 from .errors import InvalidPayload, JobNotRegistered, QueueError
 from .options import DEFAULTS, DispatchOptions, check_job_id
-from .payload import check_payload
+from .payload import check_payload, check_tags
 from .record import JobRecord
 from .store.keys import lock_name, new_id
 
@@ -149,6 +149,7 @@ def _new_job(job: type[Job], options: DispatchOptions, payload: dict[str, Any], 
         priority=job.priority if options.priority is None else options.priority,
         explicit_id=job_id is not None,
         lock=_lock(job, options, payload),
+        tags=check_tags(job.name, job.tags(**payload)),
     )
 
 

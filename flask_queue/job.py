@@ -207,6 +207,14 @@ class Job:
         """
         return json.dumps(payload, sort_keys=True)
 
+    @staticmethod
+    def tags(*_: Any, **payload: Any) -> Sequence[str]:
+        """Words by which the job is found, in any state: at most 20, each of 1 to 100 printable characters; none here.
+
+        Override it as a static method that takes the payload by name, as `handle` does, with all its defaults.
+        """
+        return ()
+
     @property
     def job_id(self) -> str:
         """The full id of this job."""

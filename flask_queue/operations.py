@@ -18,15 +18,15 @@ from .errors import InvalidPayload, JobNotFound, JobNotRegistered, JobStateError
 from .monitor import Monitor
 from .options import DispatchOptions
 from .payload import storable
-from .record import JobError, JobRecord, JobState, state_of
+from .record import JobRecord, JobState, state_of
 from .store.codec import unpack
 from .store.connect import translate_errors
-from .store.failures import FINGERPRINT, failed_ids
 from .store.keys import full_id, new_id
 from .store.queries import SCAN, Queries
 from .store.roster import Request
 from .store.state import STATES
 from .store.transitions import BATCH
+from .store.wanted import Wanted
 
 logger = logging.getLogger("flask_queue.audit")
 
@@ -152,28 +152,26 @@ class Operations:
             name: only jobs of this name.
             error: only those whose error is this: a group's fingerprint (see `Monitor.failures`), a type, or type and
                 message as in `ValueError: no such user`.
-            tag: not supported yet.
+            tag: only jobs that have this tag; with nothing but a tag the first to be dispatched come first.
 
         Raises:
             UnknownQueue: no such queue.
-            ValueError: name or error is no text.
-            NotImplementedError: a tag was given.
+            ValueError: name, error or tag is no text.
         """
-        if not all(value is None or is_text(value) for value in (name, error)):
-            raise ValueError(f"retry_all(name={name!r}, error={error!r}): give texts")
-        if tag is not None:
-            raise NotImplementedError("retry_all(tag=…) is not supported by this version of flask-queue yet")
+        if not all(value is None or is_text(value) for value in (name, error, tag)):
+            raise ValueError(f"retry_all(name={name!r}, error={error!r}, tag={tag!r}): give texts")
+        wanted = Wanted(name, error, tag)
         until_ms = self._queries.now_ms()
         retried = 0
         try:
             for queue_name in self._monitor.queue_names(queue):
-                ids = self._failed(queue_name, until_ms, name, error)
+                ids = self._failed(queue_name, until_ms, wanted)
                 while batch := _take(ids, BATCH):
                     letters = self._actions.retry(queue_name, batch, states="f", until_ms=until_ms)
                     retried += letters.count("f")
         finally:
             if retried:
-                self._note("retry_all", queue or "*", count=retried, name=name, error=error)
+                self._note("retry_all", queue or "*", count=retried, name=name, error=error, tag=tag)
         return retried
 
     def clean(self, queue: str, *, state: JobState | str, older_than_s: float = 0, limit: int | None = None) -> int:
@@ -294,17 +292,16 @@ class Operations:
         copy: Message[Any] = Message(**{**message.asdict(), "options": options})
         return self._broker.dispatch([NewJob(copy, priority=priority)])[0]
 
-    def _failed(self, queue: str, until_ms: int, name: str | None, error: str | None) -> Iterator[str]:
-        """Ids of the failed jobs that match; with a name some that are cancelled."""
+    def _failed(self, queue: str, until_ms: int, wanted: Wanted) -> Iterator[str]:
+        """Ids of the failed jobs that are meant, and of some that have not failed."""
         store = self._broker.store
-        ids = iter(failed_ids(store.client, store.transitions.keys(queue), until_ms, name=name, error=error))
-        if error is None or (name is None and ": " not in error):
-            yield from ids
+        found, is_exact = wanted.candidates(store.client, store.transitions.keys(queue), until_ms)
+        if is_exact:
+            yield from found
             return
+        ids = iter(found)
         while batch := _take(ids, SCAN):
-            for local_id, record in self._queries.records(queue, batch):
-                if name in (None, record.name) and _is_error(record.error, error):
-                    yield local_id
+            yield from (local_id for local_id, record in self._queries.records(queue, batch) if wanted.matches(record))
 
     def _note(self, action: str, target: str, **details: Any) -> None:
         """Log what was done, and keep it. What was done is done: where it cannot be kept, that is only logged."""
@@ -333,13 +330,6 @@ def _due_ms(at: object) -> int:
         raise ValueError(f"reschedule(at={at!r}): give a datetime with a time zone, as in datetime.now(UTC)")
     # What was before 1970 is due as well.
     return max(1, round(at.timestamp() * 1000))
-
-
-def _is_error(error: JobError | None, wanted: str) -> bool:
-    """Whether it is of this type and, if one was given, has this message; of a group it was found in the index."""
-    if FINGERPRINT.fullmatch(wanted):
-        return True
-    return error is not None and wanted in (error.type, f"{error.type}: {error.message}")
 
 
 def _take(ids: Iterator[str], count: int) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -21,6 +21,9 @@ MAX_DEPTH = 100
 #: Whole numbers have fewer digits than this: the least to which a Python interpreter can limit itself.
 MAX_DIGITS = 640
 _TOO_LONG = 10**MAX_DIGITS
+#: Characters of a tag, and tags of a job: each has an index of its own.
+MAX_TAG = 100
+MAX_TAGS = 20
 
 #: Type → what to pass instead, in the order in which they are tried.
 _INSTEAD: tuple[tuple[type | tuple[type, ...], str], ...] = (
@@ -72,6 +75,24 @@ def check_payload(job: str, payload: dict[str, Any], *, max_bytes: int) -> None:
     size = len(_dumps(payload).encode())
     if size > max_bytes:
         raise PayloadTooLarge(size, max_bytes)
+
+
+def check_tags(job: str, tags: object) -> tuple[str, ...]:
+    """What a job's `tags` returned, each once.
+
+    Raises:
+        InvalidPayload: it is no list of short texts.
+    """
+    if isinstance(tags, str) or not isinstance(tags, Sequence | Set):
+        raise InvalidPayload(job, "$", f"tags must return a list of texts, not {type(tags).__name__}")
+    for tag in tags:
+        if not isinstance(tag, str) or not tag.isprintable() or tag != tag.strip() or not 0 < len(tag) <= MAX_TAG:
+            rule = f"give texts of 1 to {MAX_TAG} printable characters, without spaces around"
+            raise InvalidPayload(job, "$", f"tags returned {tag!r}: {rule}")
+    found = tuple(dict.fromkeys(tags))
+    if len(found) > MAX_TAGS:
+        raise InvalidPayload(job, "$", f"tags returned {len(found)} of them, and a job has at most {MAX_TAGS}")
+    return found
 
 
 def encode_result(job: str, result: object, *, max_bytes: int) -> tuple[str, bool]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: Longer names are no names, and names are stored with every job.
 MAX_NAME = 200
 #: What the class may define in a later version. Ignoring it now would break its promise silently.
-NOT_YET = ("after_commit", "tags", "on_completed", "on_failed")
+NOT_YET = ("after_commit", "on_completed", "on_failed")
 #: Larger than any default of a parameter needs to be.
 MAX_DEFAULT_BYTES = 1 << 20
 
@@ -140,7 +140,8 @@ def _faults(job: type[Job], queues: Collection[str]) -> Iterator[str]:
         if getattr(job, attribute, None):
             yield f"{attribute} is not supported by this version of flask-queue yet: leave it out"
     yield from _handle_faults(job)
-    yield from _unique_faults(job)
+    for name in ("unique_by", "tags"):
+        yield from _static_faults(job, name)
 
 
 def _is_name(name: object) -> bool:
@@ -175,14 +176,15 @@ def _handle_faults(job: type[Job]) -> Iterator[str]:
         yield from _parameter_faults(job)
 
 
-def _unique_faults(job: type[Job]) -> Iterator[str]:
-    if not isinstance(inspect.getattr_static(job, "unique_by"), staticmethod):
-        yield "unique_by must be a static method: put @staticmethod above it"
+def _static_faults(job: type[Job], name: str) -> Iterator[str]:
+    """What is wrong with a method that takes the payload."""
+    if not isinstance(inspect.getattr_static(job, name), staticmethod):
+        yield f"{name} must be a static method: put @staticmethod above it"
     elif callable(getattr(job, "handle", None)):
         try:
-            inspect.signature(job.unique_by).bind(**dict.fromkeys(signature_of(job).parameters))
+            inspect.signature(getattr(job, name)).bind(**dict.fromkeys(signature_of(job).parameters))
         except TypeError as error:
-            yield f"unique_by must take the parameters of handle by name, or **payload ({error})"
+            yield f"{name} must take the parameters of handle by name, or **payload ({error})"
 
 
 def _parameter_faults(job: type[Job]) -> Iterator[str]:

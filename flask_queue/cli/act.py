@@ -58,6 +58,7 @@ def dispatch(name: str, payload: str, delay_s: float | None, as_json: bool) -> N
     "--error",
     help="With --all: only jobs with this error: a type, 'ValueError: no', a group of `failures`.",
 )
+@click.option("--tag", help="With --all: only jobs with this tag.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json_option
 def retry(
@@ -66,21 +67,23 @@ def retry(
     queue: str | None,
     name: str | None,
     error: str | None,
+    tag: str | None,
     yes: bool,
     as_json: bool,
 ) -> None:
     """Put failed or cancelled jobs back to waiting, with all their attempts."""
     if bool(job_ids) == is_all:
         raise click.UsageError("Name jobs by their ids, or give --all.")
-    if not is_all and (queue or name or error):
-        raise click.UsageError("--queue, --name and --error go with --all.")
+    if not is_all and (queue or name or error or tag):
+        raise click.UsageError("--queue, --name, --error and --tag go with --all.")
     jobs = operations()
     if not is_all:
         change_each(job_ids, jobs.retry, as_json=as_json)
         return
     parts = ["all failed", name, "jobs", queue and f"of {queue}", error and f"with {error}"]
+    parts.append(tag and f"tagged {tag}")
     confirm(f"Retry {' '.join(part for part in parts if part)}?", is_sure=yes)
-    count = jobs.retry_all(queue, name, error)
+    count = jobs.retry_all(queue, name, error, tag)
     show(to_json({"retried": count}) if as_json else tell_count(count, "retried"))
 
 

@@ -75,6 +75,7 @@ def _facts(record: JobRecord) -> list[tuple[str, str]]:
     progress = record.progress
     facts = {
         "state": record.state.value,
+        "tags": ", ".join(record.tags) or None,
         "payload": _short(record.payload),
         "attempts": f"{record.attempts} (retries: {record.max_retries} at most)",
         "recoveries": f"{record.recoveries} (its worker died under it)" if record.recoveries else None,

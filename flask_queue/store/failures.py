@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 from redis import Redis
 
 from ..record import FailureGroup
-from . import scans
 from .connect import translate_errors
 from .keys import QueueKeys
 from .scripts import Call, load, run_all
@@ -21,8 +19,6 @@ from .scripts import Call, load, run_all
 MOST = 200
 #: Hours of a group's trend.
 HOURS = 24
-#: What Lua makes of a group's text.
-FINGERPRINT = re.compile(r"[0-9a-f]{12}")
 
 
 def failures(client: Redis, queues: Mapping[str, QueueKeys]) -> list[FailureGroup]:
@@ -37,36 +33,6 @@ def failures(client: Redis, queues: Mapping[str, QueueKeys]) -> list[FailureGrou
                 known = found.get(group.fingerprint)
                 found[group.fingerprint] = _merged(known, group) if known else group
     return sorted(found.values(), key=lambda group: (-group.count, group.fingerprint))[:MOST]
-
-
-def failed_ids(
-    client: Redis, keys: QueueKeys, until_ms: int, *, name: str | None = None, error: str | None = None
-) -> list[str]:
-    """Local ids of jobs that failed by `until_ms`, the first to fail first; with a name maybe cancelled ones, too.
-
-    Args:
-        client: of the server.
-        keys: the queue's.
-        until_ms: Unix ms.
-        name: only those of this name; ignored with an error.
-        error: only those of this group, by its fingerprint, or of this type; a message after the type is ignored.
-    """
-    if error is None:
-        return scans.finished(client, keys["failed" if name is None else f"by:name:{name}"], until_ms)
-    found: dict[bytes, float] = {}
-    for group in _groups_of(client, keys, error):
-        found |= scans.moments(client, group, until_ms)
-    return scans.first_to_finish(found)
-
-
-def _groups_of(client: Redis, keys: QueueKeys, error: str) -> Iterator[str]:
-    """The keys of the groups of an error."""
-    if FINGERPRINT.fullmatch(error):
-        yield keys[f"by:error:{error}"]
-        return
-    for fingerprint, text in scans.fields(client, keys["errors"]):
-        if json.loads(text)["type"] == error.partition(": ")[0]:
-            yield keys[f"by:error:{fingerprint}"]
 
 
 def _group(queue: str, parts: Sequence[Any]) -> FailureGroup:

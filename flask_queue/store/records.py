@@ -26,6 +26,8 @@ class RawJob:
     message: bytes = b""
     attempts: bytes = b""
     progress: bytes = b""
+    #: One a line.
+    tags: bytes = b""
 
     @property
     def name(self) -> str:
@@ -61,6 +63,7 @@ class RawJob:
             history=history,
             progress=_progress(self.progress),
             worker=None if state.worker == "-" else state.worker,
+            tags=tuple(self.tags.decode().split("\n")) if self.tags else (),
             deduplicated=deduplicated,
         )
 

@@ -34,7 +34,7 @@ _dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 class NewEntry:
     """A job to store: `due` is empty for now, `+ms` after now, or a Unix time in ms; `nonce` - for generated ids.
 
-    `lock` is empty, or how long a unique lock holds, and its name: `ms name`.
+    `lock` is empty, or how long a unique lock holds, and its name: `ms name`. No tag has a line break.
     """
 
     local_id: str
@@ -43,6 +43,7 @@ class NewEntry:
     priority: int = 0
     nonce: str = "-"
     lock: str = ""
+    tags: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +154,11 @@ class Transitions:
         args: list[Argument] = [keys.tag]
         for entry in entries:
             args += (entry.local_id, entry.message, entry.due, entry.priority, entry.nonce, entry.lock)
+            args.append("\n".join(entry.tags))
         reply = run(client, Call(load("enqueue"), keys, args))
         existing = {
             position: RawJob(queue, local_id.decode(), StateRecord.parse(state), *texts)
-            for position, local_id, state, *texts in zip(*(reply[start::6] for start in range(1, 7)), strict=True)
+            for position, local_id, state, *texts in zip(*(reply[start::7] for start in range(1, 8)), strict=True)
         }
         return int(reply[0]), existing
 

@@ -120,6 +120,7 @@ def test_retry_all_takes_failed_jobs_that_match(invoke: Invoke, failed: list[Job
     """Of one queue and name, or all; without a terminal nothing is asked."""
     assert invoke("retry", "--all", "--queue", "emails").stdout == "0 jobs retried\n"
     assert invoke("retry", "--all", "--name", "Add").stdout == "0 jobs retried\n"
+    assert invoke("retry", "--all", "--tag", "vip").stdout == "0 jobs retried\n"
     assert invoke("retry", failed[0].id).exit_code == 0
     assert invoke("retry", "--all", "--queue", "default", "--name", "Boom").stdout == "1 job retried\n"
     assert program.queue.counts()["default"]["waiting"] == 2
@@ -130,7 +131,8 @@ def test_retry_all_takes_failed_jobs_that_match(invoke: Invoke, failed: list[Job
     [
         ([], "Name jobs by their ids, or give --all."),
         (["--all", "x"], "Name jobs by their ids, or give --all."),
-        (["x", "--queue", "default"], "--queue, --name and --error go with --all."),
+        (["x", "--queue", "default"], "--queue, --name, --error and --tag go with --all."),
+        (["x", "--tag", "vip"], "--queue, --name, --error and --tag go with --all."),
         (["--all", "--queue", "nope"], "No queue 'nope' is configured"),
     ],
 )

@@ -35,6 +35,18 @@ class Boom(Job):
         raise {"value": ValueError, "key": KeyError}[kind](f"no {kind}")
 
 
+class Tagged(Job):
+    max_retries = 0
+
+    @staticmethod
+    def tags(account: int, **_: Any) -> list[str]:
+        return [f"account:{account}", "all"]
+
+    def handle(self, account: int, fails: bool = True) -> None:
+        if fails:
+            raise ValueError(account)
+
+
 class Flaky(Job):
     """Fails as long as it is told to."""
 
@@ -50,7 +62,7 @@ class Flaky(Job):
 def bench(make_bench: MakeBench) -> Bench:
     """An app with these jobs."""
     Flaky.fails.clear()
-    return make_bench(Fine, Boom, Flaky, queues=QUEUES)
+    return make_bench(Fine, Boom, Flaky, Tagged, queues=QUEUES)
 
 
 @pytest.fixture
@@ -109,10 +121,22 @@ def test_retry_all_ends_while_jobs_fail_again(bench: Bench, queue: FlaskQueue) -
     assert {len(record.history) for record in queue.jobs(state="failed", limit=600).records} == {2}
 
 
-def test_a_tag_is_refused_until_there_are_tags(queue: FlaskQueue) -> None:
-    """Ignored, it would retry too many."""
-    with pytest.raises(NotImplementedError, match="tag"):
-        queue.retry_all(tag="account-7")
+def test_retry_all_takes_a_tag(bench: Bench, queue: FlaskQueue) -> None:
+    """Alone or with a name or an error; jobs of other states stay, whether many have failed or few."""
+    ids = [job.id for job in Tagged.dispatch_many([{"account": 7}, {"account": 8}, {"account": 7, "fails": False}])]
+    Boom.dispatch()
+    bench.run_all()
+    waiting = Tagged.dispatch(7).id
+    queue.cancel(waiting)
+    assert queue.retry_all(tag="account:9") == 0
+    assert queue.retry_all(tag="account:7", name="Boom") == 0
+    assert queue.retry_all(tag="account:7", error="KeyError") == 0
+    assert queue.retry_all(tag="account:7") == 1
+    assert [queue.get(job).state for job in (*ids, waiting)] == ["waiting", "failed", "completed", "cancelled"]
+    assert queue.retry_all(tag="account:8", name="Tagged", error="ValueError: 8") == 1
+    assert queue.audit().entries[0].details["tag"] == "account:8"
+    assert queue.get(ids[1]).tags == ("account:8", "all")
+    assert queue.duplicate(ids[1], account=9).tags == ("account:9", "all")
 
 
 def make_all_states(bench: Bench, queue: FlaskQueue) -> None:

@@ -28,7 +28,7 @@ PLACES = {
 #: Everything that may be under a queue's tag, besides `logs:<id>`, `id:<id>`, `active:<worker>` and `by:<index>`.
 KEYS = {"jobs", "state", "attempts", "progress", "wake", "meta", "workers", "waiting", "prioritized"} | {
     *("delayed", "completed", "failed", "cancelled", "cancelling", "claims", "unique", "unique_of"),
-    *("minute", "minutes", "hours", "errors"),
+    *("minute", "minutes", "hours", "errors", "tags"),
 }
 #: What workers share, under the tag of no queue.
 GLOBAL_KEYS = {"workers", "info", "requests"}
@@ -62,6 +62,8 @@ class Snapshot:
     indexes: Mapping[str, dict[bytes, float]]
     #: Fingerprint → JSON of the group of errors.
     errors: Mapping[bytes, bytes]
+    #: Id → its tags, one a line.
+    tags: Mapping[bytes, bytes]
     #: Remembered id → milliseconds left.
     remembered: Mapping[bytes, int]
     counts: list[int]
@@ -130,6 +132,7 @@ def snapshot(client: Client, keys: QueueKeys) -> Snapshot:
         pipeline.hget(keys["meta"], "tombstones")
         pipeline.smembers(keys["cancelling"])
         pipeline.hgetall(keys["errors"])
+        pipeline.hgetall(keys["tags"])
         zsets = ("prioritized", "delayed", "completed", "failed", "cancelled", "workers")
         for name in (*zsets, *indexes):
             pipeline.zrange(keys[name], 0, -1, withscores=True)
@@ -137,9 +140,8 @@ def snapshot(client: Client, keys: QueueKeys) -> Snapshot:
             pipeline.smembers(keys[f"active:{worker}"])
         for job in kinds["id"]:
             pipeline.pttl(keys[f"id:{job}"])
-        states, jobs, attempts, progress, waiting, wake, locks, unique_of, tombstones, cancelling, errors, *rest = (
-            pipeline.execute()
-        )
+        states, jobs, attempts, progress, waiting, wake, locks, unique_of, tombstones, *rest = pipeline.execute()
+    cancelling, errors, tags, *rest = rest
     replies = iter(rest)
     scores = {name: [(job, float(score)) for job, score in next(replies)] for name in zsets}
     listed = {name: {job: float(score) for job, score in next(replies)} for name in indexes}
@@ -162,6 +164,7 @@ def snapshot(client: Client, keys: QueueKeys) -> Snapshot:
         logs=frozenset(logs),
         indexes={name.removeprefix("by:"): ids for name, ids in listed.items()},
         errors=errors,
+        tags=tags,
         remembered=dict(zip((job.encode() for job in kinds["id"]), left, strict=True)),
         counts=counts,
     )
@@ -242,7 +245,11 @@ def _check_indexes(found: Snapshot) -> None:
                 expected.setdefault(index, {})[job] = record.finished_ms
         elif record.state != "c":
             assert not record.result, f"{job!r} is {record}"
+        for each in found.tags[job].decode().split("\n") if "g" in record.flags else ():
+            expected.setdefault(f"tag:{each}", {})[job] = record.created_ms
     assert found.indexes == expected, f"indexes {found.indexes} are not those of the records: {expected}"
+    tagged = {job for job, record in found.states.items() if "g" in record.flags}
+    assert set(found.tags) == tagged, f"tags of {set(found.tags)} are kept, not of {tagged}"
     groups = {name.removeprefix("error:").encode() for name in found.indexes if name.startswith("error:")}
     assert set(found.errors) == groups, f"groups {found.errors} are not those of {groups}"
 

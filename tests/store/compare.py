@@ -26,6 +26,7 @@ def seen(found: Snapshot) -> dict[str, tuple[Any, ...]]:
             job in found.cancelling,
             job in found.logs,
             failed_with.get(job, ""),
+            tuple(found.tags.get(job, b"").decode().split()),
         )
         for job, state in found.states.items()
     }
@@ -43,6 +44,7 @@ def expected(model: QueueModel) -> dict[str, tuple[Any, ...]]:
             job.is_unwanted,
             job.local_id in model.logged,
             job.failed_with if job.state == "f" else "",
+            job.tags,
         )
         for job in model.jobs.values()
     }

@@ -54,9 +54,10 @@ class Driver:
         nonce: str = "-",
         message: bytes = MESSAGE,
         lock: str = "",
+        tags: Sequence[str] = (),
     ) -> dict[int, RawJob]:
         """Store jobs in one call; return those that existed, by position."""
-        entries = [NewEntry(local_id, message, due, priority, nonce, lock) for local_id in local_ids]
+        entries = [NewEntry(local_id, message, due, priority, nonce, lock, tags) for local_id in local_ids]
         return self.transitions.enqueue(self.client, self.queue, entries)[1]
 
     def cycle(
@@ -150,7 +151,8 @@ class Driver:
         self.write(local_id, state)
         indexes = [f"by:{index}" for index in snapshot(self.client, self.keys).indexes]
         for place in ("completed", "failed", "cancelled", *indexes):
-            self.client.zadd(self.keys[place], {local_id: state.finished_ms}, xx=True)
+            moment_ms = state.created_ms if place.startswith("by:tag:") else state.finished_ms
+            self.client.zadd(self.keys[place], {local_id: moment_ms}, xx=True)
 
     def age_claims(self, by_ms: int) -> None:
         """Let all claims that the rate limit knows of have been so much earlier."""
@@ -184,7 +186,7 @@ class Driver:
         pattern = f"{self.keys.tag}:*"
         found = {key.decode().removeprefix(f"{self.keys.tag}:") for key in self.client.keys(pattern)}
         named = {key for key in found if key.endswith(f":{local_id}")}
-        for name in ("jobs", "state", "attempts", "progress", "unique_of"):
+        for name in ("jobs", "state", "attempts", "progress", "unique_of", "tags"):
             named |= {name} if self.client.hexists(self.keys[name], local_id) else set()
         named |= {"waiting"} if local_id.encode() in self.client.lrange(self.keys["waiting"], 0, -1) else set()
         indexes = {name for name in found if name.startswith("by:")}

@@ -51,7 +51,8 @@ class QueueModel:
             elif key and (holder := self._lock_holder(key)):
                 existing[position] = holder
             else:
-                self._add(Job(entry.local_id, entry.nonce, entry.priority, key=key), is_delayed=bool(entry.due))
+                job = Job(entry.local_id, entry.nonce, entry.priority, key=key, tags=tuple(entry.tags))
+                self._add(job, is_delayed=bool(entry.due))
         return existing
 
     def start(self, worker: str, started: Iterable[tuple[str, int]], now_ms: int) -> list[str]:

@@ -27,6 +27,7 @@ class Job:
     key: str = ""
     #: An operator asked it to stop, while it was active.
     is_unwanted: bool = False
+    tags: tuple[str, ...] = ()
     #: Type of the error with which it failed.
     failed_with: str = ""
     history: list[tuple[int, str]] = field(default_factory=list)

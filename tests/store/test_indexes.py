@@ -13,7 +13,8 @@ import pytest
 
 from flask_queue.outcome import Cancelled, Completed, Failed, Retried
 from flask_queue.record import JobError
-from flask_queue.store.failures import failed_ids, failures
+from flask_queue.store.failures import failures
+from flask_queue.store.wanted import Wanted
 from tests.store.checks import snapshot
 from tests.store.driver import ERROR, OTHER_ERROR, Driver
 
@@ -201,15 +202,23 @@ def test_candidates_come_from_the_index(queue: Driver) -> None:
     queue.age("f4", 9000)
     until_ms = queue.now_ms()
 
-    def ids(**which: str) -> list[str]:
-        return failed_ids(queue.client, queue.keys, until_ms, **which)
+    def ids(*, until_ms: int = until_ms, **which: str) -> tuple[list[str], bool]:
+        return Wanted(**which).candidates(queue.client, queue.keys, until_ms)
 
-    assert ids() == ["f4", "f1", "f2", "f3"]
-    assert ids(error=VALUE) == ids(error=f"{VALUE}", name="Nobody") == ["f1", "f2"]
-    assert ids(error="ValueError") == ids(error="ValueError: no such user") == ["f4", "f1", "f2"]
-    assert ids(error="0" * 12) == ids(error="Value") == ids(name="Nobody") == []
-    assert ids(name="SendWelcomeEmail") == ["f4", "f1", "f2", "f3", "x1"]
-    assert failed_ids(queue.client, queue.keys, until_ms - 8000, error="ValueError") == ["f4"]
+    assert ids() == (["f4", "f1", "f2", "f3"], True)
+    assert ids(error=VALUE) == (["f1", "f2"], True)
+    assert ids(error=VALUE, name="Nobody") == (["f1", "f2"], False)
+    assert ids(error="ValueError") == (["f4", "f1", "f2"], True)
+    assert ids(error="ValueError: no such user") == (["f4", "f1", "f2"], False)
+    assert ids(error="0" * 12) == ids(error="Value") == ids(name="Nobody") == ([], True)
+    assert ids(name="SendWelcomeEmail") == (["f4", "f1", "f2", "f3", "x1"], True)
+    assert ids(until_ms=until_ms - 8000, error="ValueError") == (["f4"], True)
+    assert ids(tag="vip") == ([], True)
+    queue.add("t1", "t2", tags=["vip"])
+    assert ids(tag="vip", until_ms=queue.now_ms()) == (["t1", "t2"], True)
+    assert ids(tag="vip", name="SendWelcomeEmail") == (["f4", "f1", "f2", "f3", "x1"], False)
+    queue.add("t3", "t4", "t5", tags=["vip"])
+    assert ids(tag="vip") == (["f4", "f1", "f2", "f3"], False), "fewer have failed than have the tag"
 
 
 def test_retry_takes_only_what_was_asked_for(queue: Driver) -> None:
@@ -220,3 +229,48 @@ def test_retry_takes_only_what_was_asked_for(queue: Driver) -> None:
     until_ms = queue.now_ms() - 8000
     assert queue.retry("f1", "f2", "x1", states="f", until_ms=until_ms) == ["-", "f", "-"]
     assert queue.retry("f1", "x1", states="f") == ["f", "-"]
+
+
+def test_a_tag_lists_jobs_in_all_states(queue: Driver) -> None:
+    """From dispatch until they are forgotten; each tag by itself, whatever it holds."""
+    queue.add("t1", "t2", "t4", tags=["vip", "a b:{7}*é"])
+    queue.add("t3", tags=["vip"], due="+60000", priority=3, lock="60000 key")
+    assert indexes(queue) == {"tag:vip": {"t1", "t2", "t3", "t4"}, "tag:a b:{7}*é": {"t1", "t2", "t4"}}
+    assert queue.state("t3").flags == "ug"
+    queue.claim(1)
+    queue.settle("t1", Failed(ERROR))
+    queue.retry("t1")
+    queue.cancel("t2")
+    assert indexes(queue)["tag:vip"] == {"t1", "t2", "t3", "t4"}
+    queue.delete("t1", "t2", "t3", "t4")
+    assert indexes(queue) == {}
+
+
+def test_tags_are_trimmed_with_their_jobs(queue: Driver) -> None:
+    """Of completed jobs, too; of those without tags nothing is looked for."""
+    queue.add("c1", "c2", tags=["vip"])
+    queue.add("c3")
+    for job in queue.claim(3):
+        queue.settle(job, Completed())
+    queue.age("c1", 60_000)
+    queue.keeping(completed_ms=30_000).cycle()
+    assert indexes(queue) == {"tag:vip": {"c2"}}
+    queue.keeping(completed=0).cycle()
+    assert indexes(queue) == {}
+
+
+def test_a_job_that_exists_is_told_with_its_tags(queue: Driver) -> None:
+    """By its id or its key; a remembered one has lost them."""
+    queue.add("a", nonce="n1", lock="60000 key", tags=["one", "two"])
+    found = queue.add("a", "b", nonce="n2", lock="60000 key", tags=["three"])
+    assert [found[at].tags for at in (0, 1)] == [b"one\ntwo"] * 2
+    queue.delete("a")
+    assert queue.add("a", nonce="n3", tags=["three"])[0].tags == b""
+    assert indexes(queue) == {}
+
+
+def test_a_job_that_is_refused_has_no_tags(queue: Driver) -> None:
+    """What was there keeps its own."""
+    queue.add("a", tags=["one"])
+    queue.add("a", tags=["two"])
+    assert indexes(queue) == {"tag:one": {"a"}}

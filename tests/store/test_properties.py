@@ -5,7 +5,7 @@ Two queues, three workers. After each step Redis must hold what the model says, 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -47,12 +47,15 @@ endings: list[Outcome | None] = [
     *(Completed(), Cancelled(), Retried(9**9, ERROR), Failed(ERROR, False), GivenBack(), None, Released(9**9)),
     Failed(OTHER_ERROR),
 ]
+#: Chosen id, priority, due, lock, tags.
+NewJob: TypeAlias = tuple[str, int, str, str, tuple[str, ...]]
 new_jobs = st.lists(
     st.tuples(
         st.sampled_from(["", "", "", *CHOSEN]),
         st.sampled_from([0, 0, 0, 1, 1, -1]),
         st.sampled_from(["", "", "", "+99999999"]),
         st.sampled_from(["", "", "", "", "99999999 k1", "99999999 k 2"]),
+        st.sampled_from([(), (), (), ("vip",), ("vip", "a:{7}")]),
     ),
     min_size=3,
     max_size=8,
@@ -79,20 +82,20 @@ class Store(RuleBasedStateMachine):
         return self.counter
 
     @initialize(jobs=new_jobs, limits=st.tuples(*[st.sampled_from(LIMITS)] * len(QUEUES)))
-    def begin(self, jobs: list[tuple[str, int, str, str]], limits: tuple[Limits, ...]) -> None:
+    def begin(self, jobs: list[NewJob], limits: tuple[Limits, ...]) -> None:
         """Both queues have jobs from the start, and limits to their end, or none."""
         self.limits = dict(zip(QUEUES, limits, strict=True))
         for queue in QUEUES:
             self.enqueue(queue, jobs, is_heard=True)
 
     @rule(queue=queues, jobs=new_jobs, is_heard=st.booleans())
-    def enqueue(self, queue: str, jobs: list[tuple[str, int, str, str]], is_heard: bool) -> None:
+    def enqueue(self, queue: str, jobs: list[NewJob], is_heard: bool) -> None:
         """Store jobs; a caller that did not hear the answer sends the same once more, and stores nothing by it."""
         entries = []
-        for chosen, priority, due, lock in jobs:
+        for chosen, priority, due, lock, tags in jobs:
             nonce = f"n{self.count()}" if chosen else "-"
             local_id = chosen or f"j{self.count()}"
-            entries.append(NewEntry(local_id, MESSAGE, due, priority, nonce, lock))
+            entries.append(NewEntry(local_id, MESSAGE, due, priority, nonce, lock, tags))
         for _ in range(1 if is_heard else 2):
             expected = self.models[queue].enqueue(entries)
             _, existing = self.drivers[queue].transitions.enqueue(self.client, queue, entries)
@@ -120,7 +123,11 @@ class Store(RuleBasedStateMachine):
         """Store some jobs where few are left: also the histories in which nobody dispatches have work."""
         for name, model in self.models.items():
             if len(model.ids("w")) < 2 and len(model.jobs) < 12:
-                self.enqueue(name, [("", 0, "", ""), ("", 1, "", ""), ("", 0, "", "99999999 k1")], is_heard=True)
+                self.enqueue(
+                    name,
+                    [("", 0, "", "", ("vip",)), ("", 1, "", "", ()), ("", 0, "", "99999999 k1", ())],
+                    is_heard=True,
+                )
 
     @precondition(lambda self: any(model.beats for model in self.models.values()))
     @rule(data=st.data(), max_recoveries=st.sampled_from([0, 1, 3, 3]), times=st.sampled_from([0, 1, 1, 2]))

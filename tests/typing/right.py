@@ -47,6 +47,10 @@ class SyncAccount(Job):
     def unique_by(account_id: int, **rest: Any) -> str:
         return f"{account_id}{len(rest)}"
 
+    @staticmethod
+    def tags(account_id: int, *, full: bool) -> list[str]:
+        return [f"account:{account_id}", *(["full"] if full else [])]
+
     def handle(self, account_id: int, *, full: bool = False) -> None: ...
 
 
@@ -54,6 +58,10 @@ class SyncContacts(Job):
     @staticmethod
     def unique_by(**payload: Any) -> str:
         return str(payload["account_id"])
+
+    @staticmethod
+    def tags(**payload: Any) -> tuple[str, ...]:
+        return (str(payload["account_id"]),)
 
     def handle(self, account_id: int) -> None: ...
 

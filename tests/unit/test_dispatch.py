@@ -36,9 +36,17 @@ class SyncAccount(Job):
     def handle(self, account_id: int, *, full: bool = False) -> None: ...
 
 
+class ImportContacts(Job):
+    @staticmethod
+    def tags(account_id: int, plan: str) -> list[str]:
+        return [f"account:{account_id}", plan, f"account:{account_id}"]
+
+    def handle(self, account_id: int, plan: str = "free") -> None: ...
+
+
 @pytest.fixture
 def broker() -> Iterator[RecordingBroker]:
-    with app_with(SendWelcomeEmail, Nothing, SyncAccount) as broker:
+    with app_with(SendWelcomeEmail, Nothing, SyncAccount, ImportContacts) as broker:
         yield broker
 
 
@@ -335,3 +343,19 @@ def test_one_id_for_many_is_refused(broker: RecordingBroker) -> None:
 def test_no_payloads(broker: RecordingBroker) -> None:
     """Nothing to send is no error."""
     assert SendWelcomeEmail.dispatch_many([]) == []
+
+
+def test_a_job_has_the_tags_of_its_payload(broker: RecordingBroker) -> None:
+    """Each once, with the payload's defaults; most jobs have none."""
+    record = ImportContacts.dispatch(7)
+    assert record.tags == broker.jobs[0].tags == ("account:7", "free")
+    [many] = ImportContacts.dispatch_many([{"account_id": 8, "plan": "pro"}])
+    assert many.tags == ("account:8", "pro")
+    assert SendWelcomeEmail.dispatch(7, tags=["of the payload"]).tags == ()
+
+
+def test_wrong_tags_are_told_by_the_job(broker: RecordingBroker) -> None:
+    """Before anything is sent."""
+    with pytest.raises(InvalidPayload, match=r"^ImportContacts: \$: tags returned '': give texts of 1 to 100"):
+        ImportContacts.dispatch_many([{"account_id": 7}, {"account_id": 8, "plan": ""}])
+    assert not hasattr(broker, "jobs")

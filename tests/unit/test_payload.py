@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_queue.errors import InvalidPayload, PayloadTooLarge
-from flask_queue.payload import MAX_DEPTH, check_payload, encode_result, storable
+from flask_queue.payload import MAX_DEPTH, check_payload, check_tags, encode_result, storable
 
 MIB = 1 << 20
 SURROGATE = "\udc80"
@@ -147,6 +147,31 @@ def test_long_results_are_cut_between_characters() -> None:
     """A result over the limit is cut, never inside a character, and marked."""
     assert encode_result("Job", "ééé", max_bytes=4) == ('"é', True)
     assert encode_result("Job", "x", max_bytes=0) == ("", True)
+
+
+@pytest.mark.parametrize("tags", [["a b", "é", "x" * 100], ("a",), {"a"}, [], dict.fromkeys("ab").keys(), ["1"] * 99])
+def test_tags_are_short_texts(tags: Any) -> None:
+    """Of any list or set; each once, in their order."""
+    assert check_tags("A", tags) == tuple(dict.fromkeys(tags))
+
+
+@pytest.mark.parametrize(
+    ("tags", "told"),
+    [
+        ("vip", "a list of texts, not str"),
+        (None, "a list of texts, not NoneType"),
+        ({"vip": 1}, "a list of texts, not dict"),
+        ([7], "tags returned 7: give texts"),
+        *((["good", bad], repr(bad)) for bad in ("", " ", " a", "a ", "a\nb", "\x1b[m", "\udc80", "x" * 101)),
+        ([str(number) for number in range(21)], "tags returned 21 of them, and a job has at most 20"),
+    ],
+)
+def test_other_tags_are_refused(tags: object, told: str) -> None:
+    """With what to do instead."""
+    with pytest.raises(InvalidPayload) as info:
+        check_tags("A", tags)
+    assert str(info.value).startswith("A: $: tags ")
+    assert told in str(info.value)
 
 
 def test_storable_keeps_text_and_escapes_surrogates() -> None:

@@ -1,6 +1,6 @@
 -- A worker's cycle on one queue: settle what ended, promote what is due, claim what idle threads can run.
 -- KEYS: jobs state waiting prioritized delayed active workers completed failed cancelled cancelling attempts progress wake
---       meta claims unique unique_of minute minutes hours errors
+--       meta claims unique unique_of minute minutes hours errors tags
 -- ARGV: tag, worker, want (jobs to claim, at most 256), idle (threads without work), keep_completed, keep_completed_ms,
 --       keep_failed, keep_failed_ms, rate_limit (claims, 0 none), rate_ms, max_running (0 none), suspect_from (recoveries
 --       from which a job runs alone); how many jobs that did not start at once start now or have started since, then id,

@@ -1,6 +1,6 @@
 -- An operator's delete: every trace of jobs goes, except that an id its caller chose stays remembered for an hour.
 -- KEYS: jobs state waiting prioritized delayed completed failed cancelled attempts progress meta unique unique_of
---       errors
+--       errors tags
 -- ARGV: tag, the state letters that may go (a never does), until (Unix ms: only jobs that finished, or unfinished ones that were
 --       created, by then; '' for any), then ids, at most 256
 -- Returns: for each id '+' deleted, '' unknown, else its state letter, and it is unchanged

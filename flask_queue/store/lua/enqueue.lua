@@ -1,12 +1,12 @@
 -- Stores jobs of one queue, waiting or delayed. An id that exists, or is remembered, is not stored again, nor is a job whose
 -- unique key an unsettled one has.
 -- KEYS: jobs state waiting prioritized delayed attempts progress wake meta unique unique_of
---       minute minutes hours
+--       minute minutes hours tags
 -- ARGV: tag, then of each job (at most 256): id, message,
 --       due ('' now, '+ms' after now, 'ms' Unix time), priority, nonce ('-' where we made the id), unique lock (its ms and
---       key, '' none)
+--       key, '' none), tags (one a line, '' none)
 -- Returns: now (Unix ms), then for each job that existed: its position from 0, and of the one that exists id, state record,
---       message, attempts, progress. A repeat of the same call (same nonce) counts as stored: the caller re-sent what it had
+--       message, attempts, progress, tags. A repeat of the same call (same nonce) counts as stored: the caller re-sent what it had
 --       not heard of.
 local tag = ARGV[1]
 -- @include now
@@ -26,22 +26,23 @@ local function report(position, id, text, message)
   reply[index + 1], reply[index + 2], reply[index + 3], reply[index + 4] = position, id, text, message
   reply[index + 5] = redis.call('HGET', attempts, id) or ''
   reply[index + 6] = redis.call('HGET', progress, id) or ''
+  reply[index + 7] = redis.call('HGET', tags, id) or ''
 end
 
-for at = 2, #ARGV, 6 do
-  local id, message, due, priority, nonce, lock = unpack(ARGV, at, at + 5)
+for at = 2, #ARGV, 7 do
+  local id, message, due, priority, nonce, lock, lines = unpack(ARGV, at, at + 6)
   local text, known = recall(id, nonce)
   local holder, held
   if not text and lock ~= '' then
     holder, held = lock_holder(lock, now)
   end
   if holder then
-    report((at - 2) / 6, holder, held, redis.call('HGET', jobs, holder) or '')
+    report((at - 2) / 7, holder, held, redis.call('HGET', jobs, holder) or '')
   elseif not text then
-    waits = add(id, message, due, priority, nonce, lock, now) == 'w' or waits
+    waits = add(id, message, due, priority, nonce, lock, lines, now) == 'w' or waits
     note('d', 1)
   elseif nonce == '-' or read_state(text).nonce ~= nonce then
-    report((at - 2) / 6, id, text, known)
+    report((at - 2) / 7, id, text, known)
   end
 end
 write_tally(now)

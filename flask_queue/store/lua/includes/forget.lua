@@ -19,6 +19,14 @@ local function remember(id, job, text, now)
   end
 end
 
+-- Of one with tags, which are forgotten: see includes/tag.lua.
+local function list_tags(listed, id)
+  for each in string.gmatch(redis.call('HGET', tags, id) or '', '[^\n]+') do
+    list_under(listed, 'tag', each, id)
+  end
+  redis.call('HDEL', tags, id)
+end
+
 local function forget(ids, now)
   if #ids == 0 then
     return
@@ -31,6 +39,9 @@ local function forget(ids, now)
       remember(ids[n], job, text, now)
       if job.state ~= 'c' then
         list_ended(listed, ids[n], job)
+      end
+      if string.find(job.flags, 'g', 1, true) then
+        list_tags(listed, ids[n])
       end
     end
   end

@@ -2,7 +2,7 @@
 -- job has there what it is listed under, as includes/index.lua says.
 --   state      w d a c f x: waiting, delayed, active, completed, failed, cancelled ("cancelled" is x)
 --   nonce      of the call that stored a job under an id its caller chose; - for an id that we made
---   flags      l: has log lines; t: the result is cut; u: has, or had, a unique lock; - for none
+--   flags      g: has tags; l: has log lines; t: the result is cut; u: has, or had, a unique lock; - for none
 --   attempts   runs that spent one since the last operator's retry
 --   number     of the run, counted up by every claim, never restarting: with the worker the fence of a settle
 --   recoveries started runs that were lost with their worker
