@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import request, url_for
+from flask import request
 from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
 
@@ -33,13 +33,8 @@ class QueueView(Shell):
 
     @expose("/jobs/<job_id>/<any(retry, cancel, promote, delete):verb>", methods=["POST"])
     def job_change(self, job_id: str, verb: str) -> ResponseReturnValue:
-        """Does one thing to one job; one that is gone has no page to go back to."""
-        return self.back(job.change(self.desk, job_id, verb), to=url_for(".jobs") if verb == "delete" else None)
-
-    @expose('/jobs/<job_id>/<any("payload.json", "result.json", "log.txt"):part>')
-    def job_download(self, job_id: str, part: str) -> ResponseReturnValue:
-        """The whole of what the page of a job may have cut."""
-        return self.file(*job.download(self.desk, job_id, part))
+        """Does one thing to one job."""
+        return self.back(job.change(self.desk, job_id, verb))
 
     @expose("/failures/")
     def failures(self) -> ResponseReturnValue:

@@ -88,9 +88,11 @@ def filled(redis_server: RedisServer) -> Iterator[Shop]:
 
 @pytest.fixture
 def here(filled: Shop) -> Iterator[Shop]:
-    """The shop, inside its app's context."""
+    """The shop, inside its app's context; queues that the test paused are resumed after it."""
     with filled.app.app_context():
         yield filled
+        for name in filled.queue.paused().keys() - {"reports"}:
+            filled.queue.resume(name)
 
 
 class Visitor:

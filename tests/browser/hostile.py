@@ -36,6 +36,9 @@ CORPUS = (
 #: A name may have no spaces.
 NAME = f"<img/class={MARK}/src=x/onerror=alert(1)>"
 
+#: Of a tag.
+MOST_CHARACTERS = 100
+
 
 class Hostile(Job):
     """Logs, reports and raises what it is given."""
@@ -43,6 +46,11 @@ class Hostile(Job):
     name = NAME
     queue_name = QUEUE
     max_retries = 0
+
+    @staticmethod
+    def tags(texts: dict[str, Any], fails: bool) -> list[str]:
+        """The same texts, as far as tags may be such."""
+        return [text[:MOST_CHARACTERS].strip() for text in CORPUS if text.isprintable()]
 
     def handle(self, texts: dict[str, Any], *, fails: bool = False) -> dict[str, Any]:
         """Do it."""

@@ -31,6 +31,11 @@ class SendWelcomeEmail(Job):
     queue_name = "emails"
     max_retries = 0
 
+    @staticmethod
+    def tags(user_id: int, plan: str) -> list[str]:
+        """The plan."""
+        return [f"plan:{plan}"]
+
     def handle(self, user_id: int, *, plan: str = "free") -> dict[str, Any]:
         """Send it."""
         self.log(f"Sending to user {user_id}")

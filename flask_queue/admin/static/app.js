@@ -84,13 +84,16 @@
       .then(function (text) {
         wait = interval;
         show("on", "Live");
-        if (text !== null && !isHeld()) morph(text);
+        return text;
       })
       .catch(function (error) {
         wait = Math.min(2 * wait, 60000);
         tag = "";
         show("off", error.message === "Signed out" ? "Signed out" : "Offline");
+        return null;
       })
+      // A fault of the morph is no fault of the connection: it goes to the console.
+      .then(function (text) { if (text !== null && !isHeld()) morph(text); })
       .finally(function () { busy = false; later(); });
   }
 
@@ -99,13 +102,15 @@
     var next = fresh.getElementById("fq-live");
     if (!next) return;
     if (next.hasAttribute("data-hold") && holdsNew(live, next)) return;
+    var current = live.querySelector(".fq-current");
     Idiomorph.morph(live, next, {
-      morphStyle: "innerHTML", ignoreActiveValue: true,
+      morphStyle: "outerHTML", ignoreActiveValue: true,
       callbacks: {
         // What somebody opened stays open.
         beforeAttributeUpdated: function (name, node) { return !(name === "open" && node.tagName === "DETAILS"); }
       }
     });
+    if (current) current.classList.add("fq-current");
     dress();
   }
 
