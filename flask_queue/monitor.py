@@ -80,11 +80,11 @@ class Monitor:
         span = given_number("metrics", "minutes", minutes, whole(step, most))
         return self._queries.metrics(self.queue_names(queue), minutes=span, step_minutes=step)
 
-    def survey(self, *, minutes: int = 60, step_minutes: int = 1) -> Survey:
-        """Counts, waits, pauses and metrics of all queues; numbers as in `metrics`. Redis: one round trip."""
+    def survey(self, queue: str | None = None, *, minutes: int = 60, step_minutes: int = 1) -> Survey:
+        """Counts, waits, pauses and metrics of queues; arguments as in `metrics`. Redis: one round trip."""
         step = given_number("survey", "step_minutes", step_minutes, whole(1, BY_HOUR))
         span = given_number("survey", "minutes", minutes, whole(step, BY_HOUR if step % 60 == 0 else BY_MINUTE))
-        keys = [self._broker.store.transitions.keys(queue) for queue in self._broker.queues]
+        keys = [self._broker.store.transitions.keys(name) for name in self.queue_names(queue)]
         return survey(self._broker.store.client, keys, minutes=span, step_minutes=step)
 
     def failures(self, queue: str | None = None) -> list[FailureGroup]:

@@ -195,7 +195,7 @@ class Operations:
         until_ms = self._queries.now_ms() - older_than_ms
         deleted = 0
         try:
-            ids = self._queries.ids(wanted, name, until_ms)
+            ids = self._queries.ids(wanted, name, until_ms, most)
             while batch := _take(ids, BATCH if most is None else min(BATCH, most - deleted)):
                 letters = self._actions.delete(name, batch, states=_LETTERS[wanted], until_ms=until_ms)
                 deleted += letters.count("+")

@@ -51,10 +51,16 @@ class QueueView(Shell):
         """One queue."""
         return self.page("queue", section="queues", **queues.one_queue(self.desk, queue_name, request.args))
 
-    @expose("/queue/<queue_name>/<any(pause, resume, clean):verb>", methods=["POST"])
+    @expose("/queue/<queue_name>/<any(pause, resume):verb>", methods=["POST"])
     def queue_change(self, queue_name: str, verb: str) -> ResponseReturnValue:
         """Does one thing to one queue."""
         return self.back(queues.change(self.desk, queue_name, verb, request.form))
+
+    @expose("/queue/<queue_name>/clean", methods=["POST"])
+    def queue_clean(self, queue_name: str) -> ResponseReturnValue:
+        """Deletes some jobs of a queue; while there are more, it leads back to the question."""
+        message, is_done = queues.clean(self.desk, queue_name, request.form)
+        return self.back(message, to=url_for(".queue", queue_name=queue_name) if is_done else None)
 
     @expose("/workers/")
     def workers(self) -> ResponseReturnValue:

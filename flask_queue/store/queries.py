@@ -109,15 +109,16 @@ class Queries:
             seconds, micros = self._store.client.time()
         return int(seconds) * 1000 + int(micros) // 1000
 
-    def ids(self, state: JobState, queue: str, until_ms: int) -> Iterator[str]:
+    def ids(self, state: JobState, queue: str, until_ms: int, limit: int | None = None) -> Iterator[str]:
         """The ids of all jobs in a state, read while workers go on: some may come twice, or be in another by now.
 
-        Finished ones are those that finished by `until_ms`, the first to finish first. Redis: bounded steps.
+        Finished ones are those that finished by `until_ms`, the first to finish first, and no more than `limit`.
+        Redis: bounded steps.
         """
         client, keys = self._store.client, self._keys(queue)
         match state:
             case JobState.COMPLETED | JobState.FAILED | JobState.CANCELLED:
-                yield from scans.finished(client, keys[state.value], until_ms)
+                yield from scans.finished(client, keys[state.value], until_ms, limit)
             case JobState.DELAYED:
                 yield from scans.members(client, keys["delayed"])
             case JobState.WAITING:

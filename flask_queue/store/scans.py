@@ -17,15 +17,21 @@ STEP = 500
 #: Values that one step may bring, about, and entries of the first step, before their size is known.
 STEP_BYTES = 1 << 20
 FIRST_STEP = 8
+#: Ids that one read of the first to finish may bring: some milliseconds.
+ONE_READ = 10_000
 
 
-def finished(client: Redis, key: str, until_ms: int) -> list[str]:
+def finished(client: Redis, key: str, until_ms: int, limit: int | None = None) -> list[str]:
     """The ids of a sorted set of finished jobs, the first to finish first; only those that did by `until_ms`.
 
-    All are read before the first is returned: one that finishes again later is not returned twice. Retention bounds
-    their number.
+    All, or the first `limit`, are read before the first is returned: one that finishes again later is not returned
+    twice. Retention bounds their number.
     """
-    return first_to_finish(moments(client, key, until_ms))
+    if limit is None or limit > ONE_READ:
+        return first_to_finish(moments(client, key, until_ms))[:limit]
+    with translate_errors(client):
+        found: Any = client.zrangebyscore(key, "-inf", until_ms, start=0, num=limit)
+    return [local_id.decode() for local_id in found]
 
 
 def moments(client: Redis, key: str, until_ms: int) -> dict[bytes, float]:

@@ -39,11 +39,12 @@ def advise(desk: Desk, survey: Survey, workers: Sequence[WorkerInfo]) -> list[Ad
     """All that is wrong, the worst first."""
     found = [*_redis(desk), *_failures(survey.metrics)]
     for queue in survey.queues:
-        found += _queue(queue, sum(worker.queues.get(queue.name, 0) for worker in workers))
+        found += advise_queue(queue, sum(worker.queues.get(queue.name, 0) for worker in workers))
     return sorted(found, key=lambda advice: advice.level != "error")
 
 
-def _queue(queue: QueueSurvey, threads: int) -> Iterator[Advice]:
+def advise_queue(queue: QueueSurvey, threads: int) -> Iterator[Advice]:
+    """What is wrong with one queue, for which so many threads are there."""
     ready = queue.counts["waiting"]
     if queue.pause_reason is not None:
         why = f" ({queue.pause_reason})" if queue.pause_reason else ""
