@@ -45,6 +45,11 @@ def _damage(broker: QueueBroker, repairs: Repairs, names: Names, *, fix: bool) -
                 "Something else writes under these keys: give each app a QUEUE_PREFIX, or delete them from the hash."
             )
             yield Finding("orphans", Level.ERROR, message, remedy)
+        found = repairs.strangers(queue, names[queue]["by"])
+        yield from _tell(f"queue '{queue}': {{}} in indexes where they do not belong", "name", found, fix=fix)
+        found = repairs.unindexed(queue)
+        text = f"queue '{queue}': {{}} that cannot be found by error, name or tag"
+        yield from _tell(text, "job", found, fix=fix)
         found = repairs.leaseless(queue, workers)
         yield from _tell(
             f"queue '{queue}': {{}} without a lease, whose jobs nobody takes back", "worker", found, fix=fix, bad=True

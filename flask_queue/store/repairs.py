@@ -66,7 +66,7 @@ class Repairs:
 
         def ids() -> Iterator[str]:
             yield from logs
-            for name in ("jobs", "attempts", "progress", "unique_of"):
+            for name in ("jobs", "attempts", "progress", "unique_of", "tags"):
                 yield from (job for job, _ in scans.fields(self._client, keys[name]))
             yield from (job.decode() for job in self._client.sscan_iter(keys["cancelling"], count=scans.STEP))
 
@@ -87,6 +87,35 @@ class Repairs:
             ids = (job.decode() for job in held)
             found += self._each("unlist", keys, [self._mode, "active", worker], ids, worker)
         return found
+
+    def strangers(self, queue: str, indexes: Iterable[str]) -> list[str]:
+        """Ids in indexes where their records say they are not, and groups of errors without jobs; repaired, these go.
+
+        Args:
+            queue: its name.
+            indexes: what `names` told of those, as `tag:vip`; groups of errors are looked at in any case.
+
+        Redis: strike.lua.
+        """
+        keys, found = self._keys(queue), []
+        groups = (f"error:{fingerprint}" for fingerprint, _ in scans.fields(self._client, keys["errors"]))
+        for index in dict.fromkeys([*indexes, *groups]):
+            kind, _, name = index.partition(":")
+            args = [keys.tag, self._mode, kind, name]
+            found += self._each("strike", keys, args, scans.members(self._client, keys[f"by:{index}"]))
+            found += [group.decode() for group in run(self._client, Call(load("strike"), keys, args))]
+        return list(dict.fromkeys(found))
+
+    def unindexed(self, queue: str) -> list[str]:
+        """Ids of jobs that an index lacks; repaired, they are found again. Redis: reindex.lua."""
+        keys = self._keys(queue)
+
+        def ids() -> Iterator[str]:
+            for name in ("failed", "cancelled"):
+                yield from scans.members(self._client, keys[name])
+            yield from (job for job, _ in scans.fields(self._client, keys["tags"]))
+
+        return self._each("reindex", keys, [keys.tag, self._mode], ids())
 
     def lost(self, queue: str) -> tuple[list[str], list[str]]:
         """Ids of jobs that are in no list, and of those whose record can't be read.

@@ -241,6 +241,20 @@ def damage(app: Flask) -> str:
     return job
 
 
+def test_indexes_are_told_and_repaired(app: Flask, invoke: Invoke) -> None:
+    """What is in the wrong one, and what is in none."""
+    store, job = broker_of(app).store, program.Add.dispatch(1)
+    program.queue.cancel(job.id)
+    keys = store.transitions.keys("default")
+    store.client.rename(keys["by:name:Add"], keys["by:tag:\x1b"])
+    local_id = job.id.partition(":")[2]
+    shown = invoke("doctor").stdout
+    assert f"warning  queue 'default': 1 name ({local_id}) in indexes where they do not belong\n" in shown
+    assert f"warning  queue 'default': 1 job ({local_id}) that cannot be found by error, name or tag\n" in shown
+    assert invoke("doctor", "--fix").stdout.count(": repaired\n") == 2
+    check_queue(store.client, keys)
+
+
 def test_orphans_are_told_and_repaired(app: Flask, invoke: Invoke) -> None:
     """Without a terminal nothing is asked; what was repaired is in the audit trail, and no error any more."""
     job = damage(app)

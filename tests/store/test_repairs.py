@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from flask_queue.outcome import Completed, Failed
+from flask_queue.store.failures import failures
 from flask_queue.store.repairs import Repairs
-from tests.store.checks import check_queue
+from tests.store.checks import check_queue, snapshot
 from tests.store.driver import ERROR, PREFIX, Driver
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ def all_of(queue: Driver, *, fix: bool = False) -> dict[str, Any]:
         "leftovers": sorted(repairs.leftovers(queue.queue, logs)),
         "locks": repairs.locks(queue.queue),
         "strays": sorted(repairs.strays(queue.queue, workers)),
+        "strangers": sorted(repairs.strangers(queue.queue, names.get("by", []))),
+        "unindexed": sorted(repairs.unindexed(queue.queue)),
         "lost": tuple(map(sorted, repairs.lost(queue.queue))),
         "leaseless": repairs.leaseless(queue.queue, workers),
         "miscounted": repairs.miscounted(queue.queue),
@@ -48,8 +52,8 @@ def one_of_each(queue: Driver) -> None:
     queue.cancel("a1")
     queue.add("x1", "t1")
     queue.cancel("x1")
-    queue.add("w1", nonce="n")
-    queue.add("p1", priority=5)
+    queue.add("w1", nonce="n", tags=["vip", "a:{7}"])
+    queue.add("p1", priority=5, tags=["vip"])
     queue.add("d1", due="+60000")
 
 
@@ -69,11 +73,12 @@ def test_leftovers_of_jobs_that_are_gone_are_deleted(queue: Driver) -> None:
     queue.client.hset(queue.keys["attempts"], "gone2", b"{}")
     queue.client.hset(queue.keys["progress"], "gone3", b"1 2")
     queue.client.hset(queue.keys["unique_of"], "gone4", LOCK)
+    queue.client.hset(queue.keys["tags"], "gone8", "vip")
     queue.client.sadd(queue.keys["cancelling"], "gone5", "c1")
     queue.client.rpush(queue.keys["logs:gone6"], "line")
     queue.client.hset(queue.keys["unique"], mapping={"other": "gone7 9999999999999", "done": "c1 9999999999999"})
     found = all_of(queue)
-    assert found["leftovers"] == ["c1", *(f"gone{n}" for n in range(1, 7))]
+    assert found["leftovers"] == ["c1", *(f"gone{n}" for n in range(1, 7)), "gone8"]
     assert sorted(found["locks"]) == ["done", "other"]
     assert set(found) == {"leftovers", "locks"}
     assert all_of(queue) == found, "looking changes nothing"
@@ -173,6 +178,54 @@ def test_a_record_that_nobody_can_read_is_told_and_left(queue: Driver) -> None:
     queue.client.zrem(queue.keys["failed"], "bad")
 
 
+def test_entries_of_indexes_go_where_the_record_says(queue: Driver) -> None:
+    """Those of jobs that are gone, have other tags, failed otherwise, or not at all; and groups without jobs."""
+    one_of_each(queue)
+    group = queue.state("f1").result.split()[0]
+    for index in (f"error:{group}", "name:SendWelcomeEmail", "name:Other", "tag:vip", "tag:vi", "tag:new"):
+        queue.client.zadd(queue.keys[f"by:{index}"], {"gone": 1, "c1": 1, "a1": 1})
+    queue.client.zadd(queue.keys["by:name:Other"], {"f1": queue.state("f1").finished_ms})
+    queue.client.zadd(queue.keys["by:tag:vi"], {"w1": queue.state("w1").created_ms})
+    queue.client.hset(queue.keys["errors"], "0" * 12, '{"type":"Nothing","place":""}')
+    found = all_of(queue)
+    assert found == {"strangers": ["0" * 12, "a1", "c1", "f1", "gone", "w1"]}
+    assert all_of(queue, fix=True) == found
+    assert all_of(queue) == {}
+    check_queue(queue.client, queue.keys)
+
+
+def test_a_job_that_an_index_lacks_is_listed_again(queue: Driver) -> None:
+    """At its time, from its record; a group of errors gets its text from the last run."""
+    one_of_each(queue)
+    before = snapshot(queue.client, queue.keys)
+    queue.client.delete(*queue.client.keys(queue.keys.tag + ":by:*"), queue.keys["errors"])
+    found = all_of(queue)
+    assert found == {"unindexed": ["f1", "p1", "w1", "x1"]}
+    assert all_of(queue, fix=True) == found
+    assert all_of(queue) == {}
+    after = snapshot(queue.client, queue.keys)
+    assert after.indexes == before.indexes
+    assert [json.loads(text) for text in after.errors.values()] == [{"type": ERROR.type, "place": ERROR.place}]
+
+
+def test_an_entry_with_a_wrong_time_is_put_right(queue: Driver) -> None:
+    """It would be shown in a wrong hour."""
+    one_of_each(queue)
+    for index in snapshot(queue.client, queue.keys).indexes:
+        queue.client.zadd(queue.keys[f"by:{index}"], {"f1": 5, "w1": 5}, xx=True)
+    assert all_of(queue, fix=True) == {"unindexed": ["f1", "w1"]}
+    assert all_of(queue) == {}
+
+
+def test_a_group_whose_error_is_lost_has_no_text(queue: Driver) -> None:
+    """But it can be seen, and its jobs be retried."""
+    queue.finish("f1", outcome=Failed(ERROR))
+    queue.client.delete(queue.keys["errors"], queue.keys["attempts"])
+    assert all_of(queue, fix=True) == {"unindexed": ["f1"]}
+    [group] = failures(queue.client, {"q": queue.keys})
+    assert (group.type, group.place, group.message, group.count) == ("", "", "", 1)
+
+
 def test_workers_long_gone_are_forgotten(queue: Driver) -> None:
     """Those of which a trace is left; others stay, also if they are silent for now."""
     keys = Repairs(queue.client, PREFIX)._keys("")
@@ -218,7 +271,7 @@ def test_repairs_leave_a_busy_queue_alone(queue: Driver, redis_server: RedisServ
                 number += 1
                 jobs = [f"{name}.{number}.{n}" for n in range(6)]
                 mine.add(*jobs[:3], priority=number % 2)
-                mine.add(jobs[3], due="+60000")
+                mine.add(jobs[3], due="+60000", tags=["vip", name])
                 mine.add(*jobs[4:], lock=f"60000 {name}{number}")
                 claimed = mine.cycle(name, want=4).claimed
                 mine.cancel(*jobs)

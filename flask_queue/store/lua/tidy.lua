@@ -1,6 +1,6 @@
 -- Finds, and with 'fix' deletes, what jobs that are gone have left behind: payload, runs, progress, the key of a unique lock,
--- log lines; and requests to stop of jobs that are not active.
--- KEYS: jobs state attempts progress cancelling unique_of
+-- tags, log lines; and requests to stop of jobs that are not active.
+-- KEYS: jobs state attempts progress cancelling unique_of tags
 -- ARGV: tag, 'look' or 'fix', ids, at most 256
 -- Returns: the ids of which there was something
 -- If the caller dies: all or nothing of a call is done; sent again there is nothing left.
@@ -12,7 +12,7 @@ end
 
 local function left_behind(id)
   local count = redis.call(in_set, cancelling, id) + redis.call(as_key, tag .. ':logs:' .. id)
-  for _, key in ipairs({jobs, attempts, progress, unique_of}) do
+  for _, key in ipairs({jobs, attempts, progress, unique_of, tags}) do
     count = count + redis.call(in_hash, key, id)
   end
   return count
