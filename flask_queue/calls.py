@@ -27,11 +27,20 @@ class QueueCalls:
         state: JobState | str | None = None,
         queue: str | None = None,
         name: str | None = None,
+        tag: str | None = None,
+        search: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
         """Some jobs, and where to go on; as `Monitor.jobs`."""
-        return Monitor(current_broker()).jobs(state=state, queue=queue, name=name, limit=limit, cursor=cursor)
+        jobs = Monitor(current_broker())
+        query = jobs.query(
+            state=state, queue=queue, name=name, tag=tag, search=search, error=error, since=since, until=until
+        )
+        return jobs.page(query, limit=limit, cursor=cursor)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """`{queue: {state: n}}`; as `Monitor.counts`."""

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
@@ -181,6 +182,15 @@ def text(value: object) -> str:
         value.encode()
     except UnicodeEncodeError:
         raise ValueError("the text has a lone surrogate, which UTF-8 cannot hold") from None
+    return value
+
+
+def moment(value: object) -> datetime | None:
+    """A parser of moments, or None."""
+    if value is None:
+        return None
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        raise ValueError("give a datetime with a time zone, as in datetime.now(UTC)")
     return value
 
 

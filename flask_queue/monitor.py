@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from datetime import datetime
 
 from .broker import QueueBroker
-from .environment import given, given_number, is_text, whole
+from .environment import given, given_number, is_text, moment, text, whole
 from .errors import JobNotFound, UnknownQueue
+from .query import Query
 from .record import AuditPage, FailureGroup, JobRecord, JobState, MinuteMetrics, Page, WorkerInfo, state_of
+from .search import about_error, parse
 from .store.connect import translate_errors
 from .store.failures import failures
 from .store.keys import LOCAL_ID, split_id
-from .store.queries import LISTED, Queries
+from .store.queries import Queries
 from .store.survey import Survey, survey
 from .store.tallies import BY_HOUR, BY_MINUTE
 
@@ -37,25 +41,75 @@ class Monitor:
         state: JobState | str | None = None,
         queue: str | None = None,
         name: str | None = None,
+        tag: str | None = None,
+        search: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
         """Up to `limit` jobs, newest first for finished states, next-to-run first for waiting and delayed.
 
+        Jobs come and go between two pages: one that stays is on one of them, and only one that waits may be on two.
+        A page with a condition besides state and queue may have fewer jobs than its limit, even none, and a
+        `next_cursor` all the same: it was looked for during 0.7 s, and the next page goes on. `scanned` of `total` jobs
+        were looked at by then.
+
         Args:
             state: only this state.
             queue: only this queue.
             name: only jobs of this name.
+            tag: only those with this tag.
+            search: only those that match, as in `queue:emails args.user_id:42 "New York"`; see `docs/search.md`.
+            error: only those with this error: a part of its type or message, or the fingerprint of a group.
+            since: only those that finished, or if they did not were created, at this time or later; aware.
+            until: or earlier.
             limit: at least 1.
-            cursor: the `next_cursor` of the page before.
+            cursor: the `next_cursor` of the page before; the other arguments are those that it was asked for with.
 
         Raises:
             UnknownQueue: no such queue.
-            ValueError: no such state, a wrong limit or cursor.
+            ValueError: no such state, or another wrong argument; the message says what to do.
         """
+        query = self.query(
+            state=state, queue=queue, name=name, tag=tag, search=search, error=error, since=since, until=until
+        )
+        return self.page(query, limit=limit, cursor=cursor)
+
+    def query(
+        self,
+        *,
+        state: JobState | str | None = None,
+        queue: str | None = None,
+        name: str | None = None,
+        tag: str | None = None,
+        search: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Query:
+        """What these arguments of `jobs` ask for; raises what it raises."""
+        given_since, given_until = (given("jobs", *each, moment) for each in (("since", since), ("until", until)))
+        asked = Query(
+            states=None if state is None else (given("jobs", "state", state, state_of),),
+            queues=None if queue is None else (self.known(queue),),
+            names=None if name is None else (given("jobs", "name", name, text),),
+            tags=() if tag is None else (given("jobs", "tag", tag, text),),
+            since_ms=None if given_since is None else math.ceil(given_since.timestamp() * 1000),
+            until_ms=None if given_until is None else math.floor(given_until.timestamp() * 1000),
+        )
+        if error is not None:
+            asked = asked.also(about_error(given("jobs", "error", error, text)))
+        if search is not None:
+            asked = asked.also(parse(given("jobs", "search", search, text), queues=list(self._broker.queues)))
+        return asked
+
+    def page(self, query: Query, *, limit: int = 50, cursor: str | None = None, cut_bytes: int | None = None) -> Page:
+        """As `jobs`, of a query; longer messages than `cut_bytes` are cut, and their payloads become excerpts."""
         most = given_number("jobs", "limit", limit, whole(1))
-        states = LISTED if state is None else (given("jobs", "state", state, state_of),)
-        return self._queries.page(states=states, queues=self.queue_names(queue), name=name, limit=most, cursor=cursor)
+        secrets = self._broker.config.redact
+        return self._queries.page(query, secrets=secrets, limit=most, cursor=cursor, cut_bytes=cut_bytes)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """`{queue: {state: n}}`. Redis: one round trip."""

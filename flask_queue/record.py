@@ -87,6 +87,8 @@ class JobRecord:
     queue: str
     state: JobState
     payload: Mapping[str, Any]
+    #: Only in listings that cut long payloads: `payload` is empty then, and this the beginning of its JSON text.
+    payload_excerpt: str | None = field(default=None, kw_only=True)
     priority: int = 0
     #: Runs that spent an attempt since the last operator's retry.
     attempts: int = 0
@@ -122,6 +124,9 @@ class Page:
 
     records: Sequence[JobRecord]
     next_cursor: str | None = None
+    #: How many jobs were looked at so far, also for the pages before, and how many there are to look at, about.
+    scanned: int = 0
+    total: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,15 @@ _KEY = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:')
 
 
 def hide_secrets(record: JobRecord, words: Sequence[str]) -> JobRecord:
-    """The record without the values of secret keys; a result that was cut is text, and ends at the first of them."""
+    """The record without the values of secret keys; text that was cut off ends at the first of them."""
     hide = redact_cut if record.result_cut else redact
-    return dataclasses.replace(record, payload=redact(record.payload, words), result=hide(record.result, words))
+    excerpt = record.payload_excerpt
+    return dataclasses.replace(
+        record,
+        payload=redact(record.payload, words),
+        payload_excerpt=excerpt and redact_cut(excerpt, words),
+        result=hide(record.result, words),
+    )
 
 
 def redact(value: Any, words: Iterable[str]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
@@ -47,3 +47,10 @@ def read_moment(ctx: click.Context, param: click.Parameter, value: str | None) -
         return moment.astimezone() if moment.utcoffset() is None else moment
     except (ValueError, OverflowError):
         raise click.BadParameter(f"{value!r}: give a time as in 2030-01-31T12:00 or 2030-01-31T12:00+01:00") from None
+
+
+def read_past(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
+    """So long ago, as in 2h, or a time as in `read_moment`. The callback of an option."""
+    if value is not None and re.fullmatch(r"[\d.]+[a-z]*", value, re.ASCII):
+        return datetime.now(UTC) - timedelta(seconds=read_duration(ctx, param, value) or 0)
+    return read_moment(ctx, param, value)

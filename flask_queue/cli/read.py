@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
+from ..record import JobRecord
 from ..redact import hide_secrets
 from .complete import job_names, queue_names
-from .durations import Seconds
+from .durations import Seconds, read_past
 from .group import examples, queue_cli
 from .reach import monitor, words
 from .records import as_data, listing, page, to_json
@@ -50,27 +53,51 @@ def status(watches: bool, interval_s: float, as_json: bool) -> None:
 
 
 @queue_cli.command(
-    epilog=examples("jobs --state failed --queue emails", "jobs --name SendWelcomeEmail --limit 10 --json")
+    epilog=examples(
+        "jobs --state failed --queue emails --since 2h",
+        "jobs --name SendWelcomeEmail --limit 10 --json",
+        "jobs --search 'args.user_id:42 error:timeout'",
+    )
 )
 @click.option("--state", type=click.Choice(STATES), help="Only jobs in this state.")
 @click.option("--queue", shell_complete=queue_names, help="Only jobs of this queue.")
 @click.option("--name", shell_complete=job_names, help="Only jobs of this name.")
+@click.option("--tag", help="Only jobs with this tag.")
+@click.option("--error", metavar="TEXT", help="Only jobs with this in their error.")
+@click.option("--search", metavar="TERMS", help='Only jobs that match, as in args.user_id:42 or "New York".')
+@click.option(
+    "--since", metavar="TIME", callback=read_past, help="Finished or created since then: 2h, 2030-01-31T12:00."
+)
+@click.option("--until", metavar="TIME", callback=read_past, help="Or up to then.")
 @click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="How many at most.")
 @click.option("--cursor", help="Go on where a listing before ended.")
 @as_json_option
-def jobs(state: str | None, queue: str | None, name: str | None, limit: int, cursor: str | None, as_json: bool) -> None:
+def jobs(limit: int, cursor: str | None, as_json: bool, **conditions: Any) -> None:
     """List jobs: finished ones newest first, others as they will run."""
     try:
-        found = monitor().jobs(state=state, queue=queue, name=name, limit=limit, cursor=cursor)
+        found, behind = _collect(limit, cursor, **conditions)
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--cursor") from None
-    records = [hide_secrets(record, words()) for record in found.records]
+        raise click.UsageError(str(error)) from None
+    records = [hide_secrets(record, words()) for record in found]
     if as_json:
         show(to_json([as_data(record) for record in records]))
     else:
         show(listing(records) if records else "No such jobs.")
-    if found.next_cursor:
-        click.echo(f"There are more: --cursor {found.next_cursor}", err=True)
+    if behind:
+        click.echo(f"There are more: --cursor {behind}", err=True)
+
+
+def _collect(limit: int, cursor: str | None, **conditions: Any) -> tuple[list[JobRecord], str | None]:
+    """So many jobs, from as many pages as it takes, and the cursor behind them."""
+    known = monitor()
+    query = known.query(**conditions)
+    records: list[JobRecord] = []
+    while True:
+        page = known.page(query, limit=limit - len(records), cursor=cursor)
+        records += page.records
+        cursor = page.next_cursor
+        if cursor is None or len(records) == limit:
+            return records, cursor
 
 
 @queue_cli.command("show", epilog=examples("show default:x5Yq2bXhQ0cT1aZk"))

@@ -25,6 +25,7 @@ def as_data(record: JobRecord) -> dict[str, Any]:
     """The record as JSON data, field by field."""
     data = dataclasses.asdict(record)
     data["progress"] = record.progress and record.progress._asdict()
+    del data["payload_excerpt"]  # commands read whole payloads
     return data
 
 

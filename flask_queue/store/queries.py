@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import base64
-import re
-from collections.abc import Callable, Iterator, Sequence
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import JobNotFound
+from ..query import Query
 from ..record import JobRecord, JobState, MinuteMetrics, Page
+from ..redact import hide_secrets
 from . import scans, tallies
 from .connect import translate_errors
+from .cursors import Cursor, digest, read_cursor
+from .finder import Finder, Found
 from .keys import QueueKeys, full_id
 from .records import RawJob
 from .scripts import Call, load, run, run_all
 from .state import StateRecord
 from .store import Store
 
-#: The states in the order in which listings of all states show them.
-LISTED = (
-    JobState.ACTIVE,
-    JobState.WAITING,
-    JobState.DELAYED,
-    JobState.FAILED,
-    JobState.COMPLETED,
-    JobState.CANCELLED,
-)
-#: Ids read in one go while a listing looks for jobs that match.
+#: Ids read in one go by what reads them all.
 SCAN = 200
-
-_CURSOR = re.compile(rb"(\d{1,9})\.(\d{1,15})")
+#: Seconds for which a page is looked for.
+WITHIN_S = 0.7
 
 
 class Queries:
@@ -133,24 +128,60 @@ class Queries:
             yield job.local_id, self.record(job)
 
     def page(
-        self, *, states: Sequence[JobState], queues: Sequence[str], name: str | None, limit: int, cursor: str | None
+        self,
+        query: Query,
+        *,
+        secrets: Sequence[str] = (),
+        limit: int,
+        cursor: str | None = None,
+        cut_bytes: int | None = None,
+        within_s: float = WITHIN_S,
     ) -> Page:
         """Up to `limit` jobs: state after state, queue after queue, each newest or next-to-run first.
 
-        The cursor says where in which list to go on. Redis: two round trips for each `SCAN` ids looked at.
+        With a tag, or an error's fingerprint, all newest first where its index is shorter than the lists.
+
+        Args:
+            query: what is asked for; a plain one fills its page, others look for `within_s` seconds, about.
+            secrets: words of secret keys, see `redact`: their values are not searched.
+            limit: at least 1.
+            cursor: the `next_cursor` of the page before.
+            cut_bytes: longer messages are read as far as this, and their payloads are excerpts.
+            within_s: a page that is not full by then has a `next_cursor` to go on.
+
+        Raises:
+            ValueError: the cursor is none, or that of another query.
         """
-        places = [(state, queue) for state in states for queue in queues]
-        place, offset = (0, 0) if cursor is None else _read_cursor(cursor)
-        records: list[JobRecord] = []
-        while place < len(places):
-            state, queue = places[place]
-            for position, job in self._scan(state, queue, offset):
+        finder = self._finder(query, cut_bytes=cut_bytes)
+        mark = digest(query, self._queues)
+        behind = finder.begin(mark) if cursor is None else read_cursor(cursor, mark)
+        until_s = math.inf if query.is_plain else time.monotonic() + within_s
+        records: dict[str, JobRecord] = {}
+        last = behind
+        while not finder.is_over(behind):
+            found, behind = finder.step(behind, limit - len(records) + 1)
+            for job, record in self._matches(query, found, secrets):
                 if len(records) == limit:
-                    return Page(records, _write_cursor(place, position))
-                if job.state.job_state is state and name in (None, job.name):
-                    records.append(self.record(job))
-            place, offset = place + 1, 0
-        return Page(records)
+                    return _page(records, last)
+                records[record.id] = record
+                last = job.cursor
+            # Whether anything follows is known at once in a plain listing; elsewhere it may take long.
+            if time.monotonic() > until_s or (len(records) == limit and not query.is_plain):
+                return _page(records, behind, is_over=finder.is_over(behind))
+        return _page(records, behind, is_over=True)
+
+    def _finder(self, query: Query, *, cut_bytes: int | None = None, ids_only: bool = False) -> Finder:
+        store = self._store
+        return Finder(store.client, store.prefix, self._queues, query, cut_bytes=cut_bytes, ids_only=ids_only)
+
+    def _matches(
+        self, query: Query, found: Sequence[Found], secrets: Sequence[str]
+    ) -> Iterator[tuple[Found, JobRecord]]:
+        for each in found:
+            assert each.job is not None
+            record = self.record(each.job)
+            if not query.needs_texts or query.matches(hide_secrets(record, secrets)):
+                yield each, record
 
     def record(self, job: RawJob) -> JobRecord:
         """The public record of what Redis holds."""
@@ -167,46 +198,9 @@ class Queries:
             if state is not None:
                 yield RawJob(queue, local_id, StateRecord.parse(state), *(text or b"" for text in texts))
 
-    def _scan(self, state: JobState, queue: str, offset: int) -> Iterator[tuple[int, RawJob]]:
-        while ids := self._ids(state, queue, offset):
-            positions = {local_id: position for position, local_id in enumerate(ids, offset)}
-            for job in self._read(queue, ids):
-                yield positions[job.local_id], job
-            offset += len(ids)
 
-    def _ids(self, state: JobState, queue: str, offset: int) -> list[str]:
-        with translate_errors(self._store.client):
-            return [local_id.decode() for local_id in self._list(state, self._keys(queue), offset, offset + SCAN - 1)]
-
-    def _list(self, state: JobState, keys: QueueKeys, first: int, last: int) -> Any:
-        client: Any = self._store.client
-        match state:
-            case JobState.DELAYED:
-                return client.zrange(keys["delayed"], first, last)
-            case JobState.COMPLETED | JobState.FAILED | JobState.CANCELLED:
-                return client.zrevrange(keys[state.value], first, last)
-            case JobState.WAITING:
-                return self._waiting(client, keys)[first : last + 1]
-            case _:
-                workers = [worker.decode() for worker in client.zrange(keys["workers"], 0, -1)]
-                held = [client.smembers(keys[f"active:{worker}"]) for worker in workers]
-                return sorted(local_id for ids in held for local_id in ids)[first : last + 1]
-
-    def _waiting(self, client: Any, keys: QueueKeys) -> list[bytes]:
-        before = client.zrangebyscore(keys["prioritized"], "-inf", "(0")
-        after = client.zrangebyscore(keys["prioritized"], "(0", "+inf")
-        return [*before, *client.lrange(keys["waiting"], 0, -1), *after]
-
-
-def _write_cursor(place: int, offset: int) -> str:
-    return base64.urlsafe_b64encode(f"{place}.{offset}".encode()).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[int, int]:
-    try:
-        found = _CURSOR.fullmatch(base64.urlsafe_b64decode(cursor))
-    except (ValueError, TypeError):
-        found = None
-    if found is None:
-        raise ValueError("this cursor is not one of a page's next_cursor")
-    return int(found[1]), int(found[2])
+def _page(records: Mapping[str, JobRecord], cursor: Cursor, *, is_over: bool = False) -> Page:
+    """The page whose next one begins behind this cursor."""
+    # What is looked at includes jobs that came meanwhile, or came twice.
+    total = max(cursor.looked, cursor.total)
+    return Page(list(records.values()), None if is_over else str(cursor), scanned=cursor.looked, total=total)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +28,8 @@ class RawJob:
     progress: bytes = b""
     #: One a line.
     tags: bytes = b""
+    #: The message was longer: only its beginning was read.
+    is_cut: bool = field(default=False, kw_only=True)
 
     @property
     def name(self) -> str:
@@ -37,7 +39,8 @@ class RawJob:
     def record(self, max_retries: int, *, deduplicated: bool = False) -> JobRecord:
         """The public record; `max_retries` is that of the job's class, for jobs whose dispatch did not set its own."""
         state = self.state
-        kwargs, args, options = _read_message(self.message)
+        # What is behind a cut is not known, nor are the options.
+        kwargs, args, options = ({}, [], {}) if self.is_cut else _read_message(self.message)
         history = tuple(self._history())
         errors = [attempt.error for attempt in history if attempt.error]
         started_ms = state.started_ms
@@ -47,6 +50,7 @@ class RawJob:
             queue=self.queue,
             state=state.job_state,
             payload={"args": args, "kwargs": kwargs} if args else kwargs,
+            payload_excerpt=self._excerpt() if self.is_cut else None,
             priority=state.priority,
             attempts=state.attempts,
             recoveries=state.recoveries,
@@ -66,6 +70,10 @@ class RawJob:
             tags=tuple(self.tags.decode().split("\n")) if self.tags else (),
             deduplicated=deduplicated,
         )
+
+    def _excerpt(self) -> str:
+        """The beginning of the payload's JSON."""
+        return self.message.partition(b"\n")[2].decode(errors="ignore")
 
     def _history(self) -> Iterator[Attempt]:
         lines = self.attempts.split(b"\n") if self.attempts else []

@@ -51,7 +51,7 @@ class Store:
         self.url = url
         self._resolve = embed(url) if embed and self.is_embedded else None
         self._embed = embed
-        self._prefix = prefix
+        self.prefix = prefix
         self._dispatch_timeout_s = dispatch_timeout_s
         self._socket_timeout_s = socket_timeout_s
         self.transitions = Transitions(prefix)
@@ -84,7 +84,7 @@ class Store:
         """A store of the same settings on another server."""
         return Store(
             url,
-            prefix=self._prefix,
+            prefix=self.prefix,
             dispatch_timeout_s=self._dispatch_timeout_s,
             socket_timeout_s=self._socket_timeout_s,
             embed=self._embed,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +10,10 @@ from typing import Any
 from redis import Redis
 
 from ..record import JobRecord
+from ..search import FINGERPRINT
 from . import scans
 from .connect import translate_errors
 from .keys import QueueKeys
-
-#: What Lua makes of a group's text.
-FINGERPRINT = re.compile(r"[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)

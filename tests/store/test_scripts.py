@@ -34,6 +34,8 @@ COMMANDS = {
     *("EXISTS", "GET", "SET", "TIME", "DEL", "UNLINK", "HDEL", "HEXISTS", "HGET", "HINCRBY", "HMGET", "HSET"),
     # Of the current minute's counts, and of the minutes and hours that are kept: some hundred entries.
     *("HGETALL", "HKEYS", "HLEN", "HRANDFIELD"),
+    # The position of an entry that readers saw, rarely.
+    "LPOS",
     *("LINDEX", "LLEN", "LPOP", "LPUSH", "LRANGE", "LTRIM", "RPUSH", "PEXPIRE"),
     *("SADD", "SCARD", "SMEMBERS", "SINTER", "SPOP", "SREM", "SISMEMBER"),
     *("ZADD", "ZCARD", "ZCOUNT", "ZRANGE", "ZRANGEBYSCORE", "ZREM", "ZSCORE"),
