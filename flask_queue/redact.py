@@ -40,6 +40,11 @@ def redact(value: Any, words: Iterable[str]) -> Any:
     return _redact(value, _pattern(tuple(words)))
 
 
+def is_secret(key: str, words: Iterable[str]) -> bool:
+    """Whether a key's value is hidden."""
+    return _pattern(tuple(words)).search(_parts(key)) is not None
+
+
 def redact_cut(text: str, words: Iterable[str]) -> str:
     """Text of JSON whose end was cut off, up to its first secret key: what is behind that cannot be told apart."""
     secret = _pattern(tuple(words))

@@ -93,6 +93,12 @@ class Shell(BaseView):
         flash(message, "error" if is_error else "success")
         return redirect(to or self._origin(), 303)
 
+    def file(self, text: str, mimetype: str, name: str) -> Response:
+        """A file to keep, which no browser opens as a page."""
+        response = Response(text, mimetype=mimetype)
+        response.headers.set("Content-Disposition", "attachment", filename=name)
+        return response
+
     def _handle_view(self, name: str, **kwargs: Any) -> ResponseReturnValue | None:
         if not self.is_accessible():
             return self._finish(self._refuse(name, kwargs))

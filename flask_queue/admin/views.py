@@ -33,8 +33,13 @@ class QueueView(Shell):
 
     @expose("/jobs/<job_id>/<any(retry, cancel, promote, delete):verb>", methods=["POST"])
     def job_change(self, job_id: str, verb: str) -> ResponseReturnValue:
-        """Does one thing to one job."""
-        return self.back(job.change(self.desk, job_id, verb))
+        """Does one thing to one job; one that is gone has no page to go back to."""
+        return self.back(job.change(self.desk, job_id, verb), to=url_for(".jobs") if verb == "delete" else None)
+
+    @expose('/jobs/<job_id>/<any("payload.json", "result.json", "log.txt"):part>')
+    def job_download(self, job_id: str, part: str) -> ResponseReturnValue:
+        """The whole of what the page of a job may have cut."""
+        return self.file(*job.download(self.desk, job_id, part))
 
     @expose("/failures/")
     def failures(self) -> ResponseReturnValue:

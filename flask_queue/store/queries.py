@@ -92,6 +92,12 @@ class Queries:
             reasons = zip(self._queues, pipeline.execute(), strict=True)
         return {queue: reason.decode() for queue, reason in reasons if reason is not None}
 
+    def pause_reason(self, queue: str) -> str | None:
+        """The reason if this queue is paused. Redis: one round trip."""
+        with translate_errors(self._store.client):
+            reason: Any = self._store.client.hget(self._keys(queue)["meta"], "paused")
+        return None if reason is None else str(reason.decode())
+
     def oldest_wait_ms(self, queue: str) -> int | None:
         """How long the queue's next job to run has been waiting; None where there is none. Redis: oldest.lua."""
         with translate_errors(self._store.client):

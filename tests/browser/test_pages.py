@@ -35,7 +35,7 @@ PAGES = {
     "about": "about/",
 }
 #: Routes that are read by programs, or downloaded.
-NO_PAGES = {"static", "metrics"}
+NO_PAGES = {"static", "metrics", "job_download"}
 AXE = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 
 
