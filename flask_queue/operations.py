@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
@@ -14,7 +12,7 @@ from dramatiq import Message
 from .broker import NewJob, QueueBroker
 from .dispatch import dispatch
 from .environment import given, given_number, is_text, seconds, whole
-from .errors import InvalidPayload, JobNotFound, JobNotRegistered, JobStateError, QueueError, QueueUnavailable
+from .errors import InvalidPayload, JobNotFound, JobNotRegistered, JobStateError, QueueError
 from .monitor import Monitor
 from .options import DispatchOptions
 from .payload import storable
@@ -27,12 +25,11 @@ from .store.roster import Request
 from .store.state import STATES
 from .store.transitions import BATCH
 from .store.wanted import Wanted
-
-logger = logging.getLogger("flask_queue.audit")
+from .trail import Trail
 
 _LETTERS = {state: letter for letter, state in STATES.items()}
 #: What a script says of a job that it refuses for another reason than its state.
-_FLAWS = {
+FLAWS = {
     "p": "failed and has lost its payload",
     "u": "kept back, as another job has its unique key until it is settled",
 }
@@ -52,7 +49,7 @@ class Operations:
 
     def __init__(self, broker: QueueBroker, *, actor: str | None = None) -> None:
         self._broker = broker
-        self._actor = actor
+        self._trail = Trail(broker, actor)
         self._actions = broker.store.actions
         self._monitor = Monitor(broker)
         self._queries = Queries(broker.store, list(broker.queues), broker.max_retries_of)
@@ -77,7 +74,7 @@ class Operations:
         (before,) = self._actions.cancel(queue, [local_id])
         if before != "x":
             _check(full_id(queue, local_id), before, JobState.WAITING, JobState.DELAYED, JobState.ACTIVE)
-            self._note("cancel", full_id(queue, local_id), was=STATES[before].value)
+            self._trail.note("cancel", full_id(queue, local_id), was=STATES[before].value)
         return self._queries.get(queue, local_id)
 
     def promote(self, job_id: str) -> JobRecord:
@@ -119,7 +116,7 @@ class Operations:
         (before,) = self._actions.delete(queue, [local_id])
         if before != "+":
             _check(full_id(queue, local_id), before, *(state for state in JobState if state is not JobState.ACTIVE))
-        self._note("delete", full_id(queue, local_id))
+        self._trail.note("delete", full_id(queue, local_id))
 
     def duplicate(self, job_id: str, /, **changes: Any) -> JobRecord:
         """Send a job once more, under a new id, with its queue, priority and options, to run now.
@@ -139,7 +136,7 @@ class Operations:
             raise JobNotFound(full_id(queue, local_id), "Its record is there, but its payload is gone.")
         message = unpack(queue, new_id(), job.state.created_ms, job.message)
         record = self._send_again(message, job.state.priority, changes)
-        self._note("duplicate", full_id(queue, local_id), new=record.id)
+        self._trail.note("duplicate", full_id(queue, local_id), new=record.id)
         return record
 
     def retry_all(
@@ -171,7 +168,7 @@ class Operations:
                     retried += letters.count("f")
         finally:
             if retried:
-                self._note("retry_all", queue or "*", count=retried, name=name, error=error, tag=tag)
+                self._trail.note("retry_all", queue or "*", count=retried, name=name, error=error, tag=tag)
         return retried
 
     def clean(self, queue: str, *, state: JobState | str, older_than_s: float = 0, limit: int | None = None) -> int:
@@ -203,7 +200,7 @@ class Operations:
                 pass
         finally:
             if deleted:
-                self._note("clean", name, count=deleted, state=wanted.value, older_than_s=older_than_s or None)
+                self._trail.note("clean", name, count=deleted, state=wanted.value, older_than_s=older_than_s or None)
         return deleted
 
     def pause(self, queue: str, reason: str = "") -> None:
@@ -218,7 +215,7 @@ class Operations:
         """
         name, kept = self._monitor.known(queue), storable(str(reason))
         self._actions.pause(name, kept)
-        self._note("pause", name, reason=kept or None)
+        self._trail.note("pause", name, reason=kept or None)
 
     def resume(self, queue: str) -> None:
         """Let workers take the queue's jobs again.
@@ -227,7 +224,7 @@ class Operations:
             UnknownQueue: no such queue.
         """
         if self._actions.resume(self._monitor.known(queue)):
-            self._note("resume", queue)
+            self._trail.note("resume", queue)
 
     def quiet(self, worker_id: str) -> None:
         """Let a worker process claim nothing more, which it does within seconds; what runs goes on.
@@ -257,7 +254,7 @@ class Operations:
             asked = store.roster.ask(store.client, request, worker_id, lease_ms=self._broker.config.lease_ms)
         if worker_id is not None and not asked:
             raise _no_worker(worker_id)
-        self._note(request, worker_id or "*", count=None if worker_id else len(asked))
+        self._trail.note(request, worker_id or "*", count=None if worker_id else len(asked))
         return asked
 
     def _change(
@@ -272,7 +269,7 @@ class Operations:
         queue, local_id = self._monitor.resolve(job_id)
         (before,) = change(queue, [local_id])
         _check(full_id(queue, local_id), before, *expected)
-        self._note(action, full_id(queue, local_id), **details)
+        self._trail.note(action, full_id(queue, local_id), **details)
         return self._queries.get(queue, local_id)
 
     def _send_again(self, message: Message[Any], priority: int, changes: dict[str, Any]) -> JobRecord:
@@ -303,22 +300,13 @@ class Operations:
         while batch := _take(ids, SCAN):
             yield from (local_id for local_id, record in self._queries.records(queue, batch) if wanted.matches(record))
 
-    def _note(self, action: str, target: str, **details: Any) -> None:
-        """Log what was done, and keep it. What was done is done: where it cannot be kept, that is only logged."""
-        details = {key: value for key, value in details.items() if value is not None}
-        logger.info("%s %s by %s %s", action, target, self._actor or "code", json.dumps(details))
-        try:
-            self._broker.store.audit.note(action, target, self._actor, details)
-        except QueueUnavailable as error:
-            logger.warning("%s %s was done, but is missing in the audit trail: %s", action, target, error)
-
 
 def _check(job_id: str, before: str, *expected: JobState) -> None:
     """Raise unless a script found the job in one of the expected states."""
     if before == "":
         raise JobNotFound(job_id)
     if STATES.get(before) not in expected:
-        raise JobStateError(job_id, expected, _FLAWS.get(before) or STATES[before])
+        raise JobStateError(job_id, expected, FLAWS.get(before) or STATES[before])
 
 
 def _no_worker(worker_id: object) -> QueueError:

@@ -66,6 +66,11 @@ class Query:
         """Whether all other matters are left open."""
         return all(getattr(self, field.name) in (None, ()) for field in fields(self) if field.name not in names)
 
+    def as_data(self) -> dict[str, Any]:
+        """What is asked for, as JSON data."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in found.items() if value not in (None, ())}
+
     @property
     def is_plain(self) -> bool:
         """Whether every job of some lists will do: nothing has to be looked for."""

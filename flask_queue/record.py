@@ -130,6 +130,14 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """How many jobs there are; without `is_exact` that many were found until the time was over."""
+
+    number: int
+    is_exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class FailureGroup:
     """Jobs that failed with errors of one type, from one place, and are failed still. Times are aware and in UTC."""
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 
 from redis import Redis
 
 from .connect import translate_errors
 from .keys import QueueKeys
-from .scripts import Argument, Call, load, run
+from .scripts import Argument, Call, load, run, run_all
+from .transitions import BATCH
 
+#: What can be done to many jobs at once.
+Action: TypeAlias = Literal["retry", "cancel", "promote", "delete"]
 #: The letters of the states in which a job may be deleted: any but active.
 DELETABLE = "wdcfx"
 #: Those in which it may be retried.
@@ -80,6 +83,30 @@ class Actions:
         until = "" if until_ms is None else until_ms
         return self._letters("delete", queue, [self.keys(queue).tag, states, until, *local_ids])
 
+    def apply(
+        self, action: Action, ids: Mapping[str, Sequence[str]], *, states: str, until_ms: int | None = None
+    ) -> dict[str, list[str]]:
+        """Do it to many jobs of several queues. Redis: one round trip.
+
+        Args:
+            action: which.
+            ids: queue → local ids.
+            states: letters of the states in which jobs may be retried or deleted.
+            until_ms: for these, as in `retry` and `delete`.
+
+        Returns: queue → what the script says of each, as the method of the action.
+        """
+        heads = {queue: self._head(action, queue, states, until_ms) for queue in ids}
+        parts = [(queue, some[at : at + BATCH]) for queue, some in ids.items() for at in range(0, len(some), BATCH)]
+        calls = [Call(load(action), self.keys(queue), [*heads[queue], *some]) for queue, some in parts]
+        found: dict[str, list[str]] = {queue: [] for queue in ids}
+        with translate_errors(self._client):
+            for (queue, _), reply in zip(parts, run_all(self._client, calls) if calls else [], strict=True):
+                if isinstance(reply, Exception):
+                    raise reply
+                found[queue] += (letter.decode() for letter in reply)
+        return found
+
     def sweep(self, queue: str) -> int:
         """Remove what deleted and cancelled jobs left at the front of the queue; 0 once it is all. Redis: sweep.lua."""
         return int(self._run("sweep", queue, []))
@@ -92,6 +119,16 @@ class Actions:
     def resume(self, queue: str) -> bool:
         """Let workers take them again; whether they could not. Redis: resume.lua."""
         return bool(self._run("resume", queue, []))
+
+    def _head(self, action: Action, queue: str, states: str, until_ms: int | None) -> list[Argument]:
+        """What a script gets before the ids."""
+        tag = self.keys(queue).tag
+        match action:
+            case "promote":
+                return []
+            case "cancel":
+                return [tag]
+        return [tag, states, "" if until_ms is None else until_ms]
 
     def _letters(self, script: str, queue: str, args: Sequence[Argument]) -> list[str]:
         return [letter.decode() for letter in self._run(script, queue, args)]

@@ -6,7 +6,7 @@ A job that stays where it is from the first step to the last is neither left out
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,10 +17,11 @@ from . import prefilter
 from .connect import translate_errors
 from .cursors import Cursor
 from .keys import QueueKeys
-from .places import Place, beginnings, ways, whole_ids
+from .places import Place, beginnings, counted_way, ways, whole_ids
 from .records import RawJob
 from .scripts import Argument, Call, load, run
 from .state import STATES, StateRecord
+from .transitions import BATCH
 
 #: Ids that Redis looks at in one step: some milliseconds at most.
 STEP = 500
@@ -41,6 +42,12 @@ class Found:
     cursor: Cursor
     job: RawJob | None
 
+    @property
+    def raw(self) -> RawJob:
+        """The job, where more than its id was asked for."""
+        assert self.job is not None
+        return self.job
+
 
 class Finder:
     """One reading.
@@ -52,6 +59,8 @@ class Finder:
         query: what is asked for.
         cut_bytes: of messages, so many are enough, plus one.
         ids_only: whether ids are enough.
+        oldest_first: what finished first comes first, and the states are in the order in which jobs go through them:
+            whatever goes on while it is read is met again.
     """
 
     def __init__(
@@ -63,11 +72,12 @@ class Finder:
         *,
         cut_bytes: int | None = None,
         ids_only: bool = False,
+        oldest_first: bool = False,
     ) -> None:
         self._client = client
         self._prefix = prefix
         self._query = query
-        self._ways = [*ways(query, queues), whole_ids(query, queues)]
+        self._ways = [*ways(query, queues, oldest_first=oldest_first), whole_ids(query, queues)]
         needles = prefilter.needles(query)
         self._texts = {"needles": [needle.as_data() for needle in needles] or None, "folds": prefilter.folds(needles)}
         self._shape = {"cut": None if query.needs_texts else cut_bytes, "ids_only": ids_only}
@@ -80,9 +90,18 @@ class Finder:
         chosen = len(others) if whole else min(range(len(others)), key=others.__getitem__)
         return Cursor(digest, chosen, 0, total=sizes[chosen], began_ms=began_ms)
 
+    def exact_size(self) -> int | None:
+        """How many jobs meet the query, where the length of a list or an index tells. Redis: one round trip."""
+        way = counted_way(self._query)
+        return None if way is None else self._sizes()[way]
+
     def is_over(self, cursor: Cursor) -> bool:
         """Whether nothing comes behind it."""
         return cursor.way >= len(self._ways) or cursor.place >= len(self._ways[cursor.way])
+
+    def queue(self, cursor: Cursor) -> str:
+        """Which queue comes next; it is not over."""
+        return self._ways[cursor.way][cursor.place].queue
 
     def step(self, cursor: Cursor, most: int) -> tuple[list[Found], Cursor]:
         """Up to `most` jobs that may be wanted, and where to go on. Redis: find.lua, over at most `STEP` ids.
@@ -178,6 +197,39 @@ class Finder:
         record = StateRecord.parse(state)
         job = RawJob(place.queue, behind.local_id, record, message, *others, is_cut=is_cut)
         return Found(place.queue, behind.local_id, behind, job)
+
+
+class Reading:
+    """The ids of all jobs that match, queue by queue, in batches that one action takes; made of a finder's steps.
+
+    Args:
+        finder: reads them.
+        matches: whether one of those that may be wanted is.
+        cursor: where it begins. Afterwards: where it has come to.
+    """
+
+    def __init__(self, finder: Finder, matches: Callable[[Found], bool], cursor: Cursor) -> None:
+        self.cursor = cursor
+        self._finder = finder
+        self._matches = matches
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all were read."""
+        return self._finder.is_over(self.cursor)
+
+    def exact_size(self) -> int | None:
+        """As the finder's."""
+        return self._finder.exact_size()
+
+    def __iter__(self) -> Iterator[tuple[str, list[str]]]:
+        """Queue and local ids of each step, maybe none: whoever is in a hurry can end it there, and go on later."""
+        while not self.is_over:
+            found, behind = self._finder.step(self.cursor, BATCH)
+            queue = self._finder.queue(self.cursor)
+            ids = [each.local_id for each in found if self._matches(each)]
+            self.cursor = behind
+            yield queue, list(dict.fromkeys(ids))
 
 
 def _behind(cursor: Cursor, local_id: bytes, at: bytes, looked: int) -> Cursor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..query import Query
@@ -42,12 +42,13 @@ class Place:
     ids: tuple[str, ...] = ()
 
 
-def ways(query: Query, queues: Sequence[str]) -> list[list[Place]]:
+def ways(query: Query, queues: Sequence[str], *, oldest_first: bool = False) -> list[list[Place]]:
     """All ways to read the jobs of a query: over the lists of their states, then over each index of which all are in.
 
     Args:
         query: what is asked for.
         queues: all queues, in the order of listings.
+        oldest_first: see `Finder`.
     """
     names = _queues(query, queues)
     states = states_of(query)
@@ -59,7 +60,10 @@ def ways(query: Query, queues: Sequence[str]) -> list[list[Place]]:
         [Place(queue, states, f"by:error:{fingerprint}", "down", since, until) for queue in names]
         for fingerprint in query.fingerprints
     ]
-    return [lists, *by_tag, *by_error]
+    found = [lists, *by_tag, *by_error]
+    if not oldest_first:
+        return found
+    return [[_turned(place) for place in reversed(way)] for way in found]
 
 
 def whole_ids(query: Query, queues: Sequence[str]) -> list[Place]:
@@ -69,6 +73,18 @@ def whole_ids(query: Query, queues: Sequence[str]) -> list[Place]:
         ids = tuple(beginnings(query.ids or (), queue))
         places.append(Place(queue, states_of(query), "", "given", ids=ids))
     return places
+
+
+def counted_way(query: Query) -> int | None:
+    """The number of the way whose length is that of the jobs that meet the query, if there is one."""
+    states = states_of(query)
+    if query.asks_only("states", "queues", "since_ms", "until_ms") and FINISHED.issuperset(states):
+        return 0
+    if query.asks_only("queues", "tags") and len(query.tags) == 1:
+        return 1
+    if query.asks_only("states", "queues", "fingerprints", "since_ms", "until_ms") and len(query.fingerprints) == 1:
+        return 1 if states else None
+    return None
 
 
 def states_of(query: Query) -> tuple[JobState, ...]:
@@ -114,6 +130,11 @@ def _lists(query: Query, state: JobState, queue: str) -> Iterator[Place]:
             sources = [state.value] if indexes is None else [f"by:name:{name}" for name in indexes]
             for source in sources:
                 yield Place(queue, states, source, "down", since, until)
+
+
+def _turned(place: Place) -> Place:
+    """The same place, read from the other end, if it is one of finished jobs, or of jobs in several states."""
+    return replace(place, order="up") if place.order == "down" else place
 
 
 def _times(query: Query) -> tuple[str, str]:

@@ -9,12 +9,12 @@ from typing import Any
 
 from ..errors import JobNotFound
 from ..query import Query
-from ..record import JobRecord, JobState, MinuteMetrics, Page
+from ..record import Count, JobRecord, JobState, MinuteMetrics, Page
 from ..redact import hide_secrets
-from . import scans, tallies
+from . import places, scans, tallies
 from .connect import translate_errors
 from .cursors import Cursor, digest, read_cursor
-from .finder import Finder, Found
+from .finder import Finder, Found, Reading
 from .keys import QueueKeys, full_id
 from .records import RawJob
 from .scripts import Call, load, run, run_all
@@ -163,31 +163,71 @@ class Queries:
         behind = finder.begin(mark) if cursor is None else read_cursor(cursor, mark)
         until_s = math.inf if query.is_plain else time.monotonic() + within_s
         records: dict[str, JobRecord] = {}
-        last = behind
+        last, matches = behind, self._match(query, secrets)
         while not finder.is_over(behind):
             found, behind = finder.step(behind, limit - len(records) + 1)
-            for job, record in self._matches(query, found, secrets):
+            for each in filter(matches, found):
                 if len(records) == limit:
                     return _page(records, last)
-                records[record.id] = record
-                last = job.cursor
+                records[full_id(each.queue, each.local_id)] = self.record(each.raw)
+                last = each.cursor
             # Whether anything follows is known at once in a plain listing; elsewhere it may take long.
             if time.monotonic() > until_s or (len(records) == limit and not query.is_plain):
                 return _page(records, behind, is_over=finder.is_over(behind))
         return _page(records, behind, is_over=True)
 
-    def _finder(self, query: Query, *, cut_bytes: int | None = None, ids_only: bool = False) -> Finder:
-        store = self._store
-        return Finder(store.client, store.prefix, self._queues, query, cut_bytes=cut_bytes, ids_only=ids_only)
+    def count(self, query: Query, *, secrets: Sequence[str] = (), within_s: float = WITHIN_S) -> Count:
+        """How many jobs meet a query: exact where lists and indexes tell, or where it takes less than `within_s`.
 
-    def _matches(
-        self, query: Query, found: Sequence[Found], secrets: Sequence[str]
-    ) -> Iterator[tuple[Found, JobRecord]]:
-        for each in found:
-            assert each.job is not None
-            record = self.record(each.job)
-            if not query.needs_texts or query.matches(hide_secrets(record, secrets)):
-                yield each, record
+        Args:
+            query: what is asked for.
+            secrets: as of `page`.
+            within_s: seconds after which what was found is all that is told.
+        """
+        if query.is_plain:
+            states = [state.value for state in places.states_of(query)]
+            counts = self.counts()
+            queues = [queue for queue in self._queues if query.queues is None or queue in query.queues]
+            return Count(sum(counts[queue][state] for queue in queues for state in states))
+        reading = self.reading(query, secrets=secrets)
+        if (size := reading.exact_size()) is not None:
+            return Count(size)
+        until_s, found = time.monotonic() + within_s, set[tuple[str, str]]()
+        for queue, ids in reading:
+            found.update((queue, local_id) for local_id in ids)
+            if time.monotonic() > until_s:
+                break
+        return Count(len(found), reading.is_over)
+
+    def reading(
+        self,
+        query: Query,
+        *,
+        secrets: Sequence[str] = (),
+        mark: str = "",
+        began_ms: int = 0,
+        begun: Cursor | None = None,
+    ) -> Reading:
+        """All jobs that meet a query, step by step, those first that finished first.
+
+        Args:
+            query: what is asked for.
+            secrets: as of `page`.
+            mark: tells its cursor from others, see `digest`.
+            began_ms: of its cursor.
+            begun: where to go on, if it has begun.
+        """
+        finder = self._finder(query, ids_only=not query.needs_texts, oldest_first=True)
+        return Reading(finder, self._match(query, secrets), begun or finder.begin(mark, began_ms))
+
+    def _finder(self, query: Query, **shape: Any) -> Finder:
+        return Finder(self._store.client, self._store.prefix, self._queues, query, **shape)
+
+    def _match(self, query: Query, secrets: Sequence[str]) -> Callable[[Found], bool]:
+        """Tells whether a job that may be wanted is."""
+        if not query.needs_texts:
+            return lambda found: True
+        return lambda found: query.matches(hide_secrets(self.record(found.raw), secrets))
 
     def record(self, job: RawJob) -> JobRecord:
         """The public record of what Redis holds."""
