@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from flask import request, url_for
+from flask import Response, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
 
+from ..metrics import CONTENT_TYPE, exposition
 from .pages import about, audit, failures, job, jobs, overview, queues, workers
 from .shell import Shell
 
@@ -86,3 +87,8 @@ class QueueView(Shell):
     def about(self) -> ResponseReturnValue:
         """Versions, Redis, settings, and what the visitor may do."""
         return self.page("about", **about.context(self.desk, self._verdict))
+
+    @expose("/metrics")
+    def metrics(self) -> ResponseReturnValue:
+        """Counts, waits, threads and the last minute, for Prometheus."""
+        return Response(exposition(self.desk.monitor), content_type=CONTENT_TYPE)
