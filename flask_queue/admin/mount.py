@@ -50,7 +50,9 @@ def mount(app: Flask, admin: object = None) -> None:
     chosen = admin or _only_admin(app)
     if chosen is None:
         view = QueueView()
-        Admin(app, name=app.name, index_view=OwnIndex(view)).add_view(view)
+        # An app that tells hosts apart has it on each of them.
+        host = "*" if app.url_map.host_matching else None
+        Admin(app, name=app.name, index_view=OwnIndex(view), host=host).add_view(view)
     elif not any(isinstance(view, QueueView) for view in chosen._views):
         chosen.add_view(QueueView())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +14,7 @@ import flask_admin
 from flask import Response, abort, current_app, flash, g, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin.base import Admin, BaseView
+from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
 
 from ..current import current_broker
 from ..errors import JobNotFound, QueueError, QueueUnavailable, UnknownQueue
@@ -36,8 +37,8 @@ NAVIGATION = (
 )
 #: What a request of our script says of itself.
 LIVE_HEADER = "X-Flask-Queue-Live"
-#: What a page shows of the clock: it grows old by itself, and makes no other page of it.
-_CLOCK = re.compile(rb"(<time [^>]*>)[^<]*")
+#: What makes no other page of it: what it shows of the clock, which grows old by itself, and the app's nonce.
+_FLEETING = re.compile(rb'(<time [^>]*>)[^<]*| nonce="[^"]*"')
 
 
 class Shell(BaseView):
@@ -45,6 +46,8 @@ class Shell(BaseView):
 
     #: Seconds between two live updates of an open page.
     live_interval_s: ClassVar[int] = 5
+    #: The tabs; a subclass with pages of its own adds some.
+    navigation: ClassVar[Sequence[tuple[str, str, str]]] = NAVIGATION
 
     def __init__(self, name: str = "Queues", *, endpoint: str = "flask_queue_admin", **options: Any) -> None:
         options.setdefault("url", "queues")
@@ -77,7 +80,8 @@ class Shell(BaseView):
         """The page made from `templates/flask_queue/<name>.html`."""
         context |= {
             "draw": charts,
-            "navigation": NAVIGATION,
+            "address": request.script_root + request.full_path.removesuffix("?"),
+            "navigation": self.navigation,
             "section": context.get("section", name),
             "shell": self._shell(),
             "show": show,
@@ -123,7 +127,9 @@ class Shell(BaseView):
         has_policy_of_its_own = self._owner.csp_nonce_generator is not None or self._is_shell_custom()
         guard.add_headers(response, with_policy=not has_policy_of_its_own)
         if request.headers.get(LIVE_HEADER) and response.status_code == 200 and not response.direct_passthrough:
-            response.set_etag(hashlib.sha1(_CLOCK.sub(rb"\1", response.get_data()), usedforsecurity=False).hexdigest())
+            response.set_etag(
+                hashlib.sha1(_FLEETING.sub(rb"\1", response.get_data()), usedforsecurity=False).hexdigest()
+            )
             response.make_conditional(request)
         return response
 
@@ -171,10 +177,16 @@ class Shell(BaseView):
         return came_from if came_from.startswith(here) else here
 
     def create_blueprint(self, admin: Admin) -> Any:
-        """As in Flask-Admin, with our folder of templates."""
+        """As in Flask-Admin, with our templates: those that an app overrides can extend ours as `!flask_queue/…`."""
         blueprint = super().create_blueprint(admin)
-        blueprint.template_folder = str(HERE / "templates")
+        templates = HERE / "templates"
+        ours = PrefixLoader({"!flask_queue": FileSystemLoader(templates / "flask_queue")})
+        blueprint.jinja_loader = ChoiceLoader([FileSystemLoader(templates), ours])
         return blueprint
+
+    def _get_view_url(self, admin: Admin, url: str | None) -> str:
+        # Flask-Admin's own makes `//queues` of it where the Admin is at the root.
+        return super()._get_view_url(admin, f"/{url}" if admin.url == "/" and url and url[0] != "/" else url)
 
     def _shell(self) -> str:
         """What our pages extend: our own document, or the app's base template where it has one."""

@@ -33,6 +33,8 @@ PAGES = {
     "workers": "workers/",
     "audit": "audit/",
 }
+#: Pages that show the texts in full.
+SHOWING = ["jobs/hostile:done/", "jobs/hostile:broken/"]
 #: What none of our pages has, and what would be there if a text had become markup.
 FOREIGN = f"""
     .{hostile.MARK}, iframe, object, embed, base, meta[http-equiv], style, body script:not([src]), [style],
@@ -54,6 +56,13 @@ def test_texts_stay_texts(visitor: Visitor, here: Shop, path: str) -> None:
     page = visitor.open(path)
     page.locator("details").evaluate_all("all => all.forEach(each => each.open = true)")
     assert foreign(page) == []
+
+
+@pytest.mark.parametrize("path", SHOWING)
+def test_the_texts_are_there(visitor: Visitor, path: str) -> None:
+    """Every one can be read as it was written: so that the check above had something to find."""
+    text = visitor.open(path).locator("main").evaluate("main => main.textContent")
+    assert [each for each in hostile.CORPUS if each.strip().splitlines()[0] not in text] == []
 
 
 @pytest.mark.parametrize("path", ["nowhere/", "jobs/<b class=pwned>/", "queue/<b class=pwned>/"])
