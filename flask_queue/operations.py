@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from dramatiq import Message
 
-from .broker import NewJob, QueueBroker
-from .dispatch import dispatch
+from .broker import QueueBroker
 from .environment import given, given_number, is_text, seconds, whole
-from .errors import InvalidPayload, JobNotFound, JobNotRegistered, JobStateError, QueueError
+from .errors import JobNotFound, JobStateError, QueueError
 from .monitor import Monitor
-from .options import DispatchOptions
 from .payload import storable
 from .record import JobRecord, JobState, state_of
+from .resend import send_again
 from .store.codec import unpack
 from .store.connect import translate_errors
-from .store.keys import full_id, new_id
+from .store.keys import full_id, new_id, split_id
 from .store.queries import SCAN, Queries
 from .store.roster import Request
 from .store.state import STATES
@@ -33,8 +32,6 @@ FLAWS = {
     "p": "failed and has lost its payload",
     "u": "kept back, as another job has its unique key until it is settled",
 }
-#: Options that a run of Dramatiq's retries leaves in the message, and that tell of the first job's past.
-_PAST = frozenset({"retries", "traceback", "requeue_timestamp"})
 
 
 class Operations:
@@ -130,14 +127,22 @@ class Operations:
             JobNotRegistered: no job of this name is registered with the current app.
             InvalidPayload, PayloadTooLarge, QueueUnavailable: as from `dispatch`.
         """
-        queue, local_id = self._monitor.resolve(job_id)
-        job = self._queries.raw(queue, local_id)
-        if not job.message:
-            raise JobNotFound(full_id(queue, local_id), "Its record is there, but its payload is gone.")
-        message = unpack(queue, new_id(), job.state.created_ms, job.message)
-        record = self._send_again(message, job.state.priority, changes)
-        self._trail.note("duplicate", full_id(queue, local_id), new=record.id)
-        return record
+        message, priority = self._message_of(job_id)
+        changed = message.copy(kwargs={**message.kwargs, **changes})
+        return self._send_again(job_id, changed, priority, is_changed=bool(changes))
+
+    def duplicate_with(self, job_id: str, payload: Mapping[str, Any]) -> JobRecord:
+        """As `duplicate`, with this payload in place of the job's: what it does not name is at its default.
+
+        Args:
+            job_id: of the job, in any state.
+            payload: the arguments of `handle`, by name.
+
+        Raises:
+            JobNotFound, JobNotRegistered, InvalidPayload, PayloadTooLarge, QueueUnavailable: as from `duplicate`.
+        """
+        message, priority = self._message_of(job_id)
+        return self._send_again(job_id, message.copy(args=(), kwargs=dict(payload)), priority, is_changed=True)
 
     def retry_all(
         self, queue: str | None = None, name: str | None = None, error: str | None = None, tag: str | None = None
@@ -272,22 +277,18 @@ class Operations:
         self._trail.note(action, full_id(queue, local_id), **details)
         return self._queries.get(queue, local_id)
 
-    def _send_again(self, message: Message[Any], priority: int, changes: dict[str, Any]) -> JobRecord:
-        name = message.actor_name
-        actor = self._broker.actors.get(name)
-        if actor is None:
-            raise JobNotRegistered(name)
-        options = {key: value for key, value in message.options.items() if key not in _PAST}
-        job_class = getattr(actor, "job_class", None)
-        if job_class is not None:
-            as_before = DispatchOptions(priority=priority, queue_name=message.queue_name, message=options)
-            return dispatch(job_class, message.args, {**message.kwargs, **changes}, as_before)
-        if changes:
-            raise InvalidPayload(
-                name, "$", "a plain actor's arguments cannot be changed: send it from code, with its send()"
-            )
-        copy: Message[Any] = Message(**{**message.asdict(), "options": options})
-        return self._broker.dispatch([NewJob(copy, priority=priority)])[0]
+    def _message_of(self, job_id: str) -> tuple[Message[Any], int]:
+        """What a job was sent with, under a new id, and its priority."""
+        queue, local_id = self._monitor.resolve(job_id)
+        job = self._queries.raw(queue, local_id)
+        if not job.message:
+            raise JobNotFound(full_id(queue, local_id), "Its record is there, but its payload is gone.")
+        return unpack(queue, new_id(), job.state.created_ms, job.message), job.state.priority
+
+    def _send_again(self, job_id: str, message: Message[Any], priority: int, *, is_changed: bool) -> JobRecord:
+        record = send_again(self._broker, message, priority, is_changed=is_changed)
+        self._trail.note("duplicate", full_id(message.queue_name, split_id(job_id)[1]), new=record.id)
+        return record
 
     def _failed(self, queue: str, until_ms: int, wanted: Wanted) -> Iterator[str]:
         """Ids of the failed jobs that are meant, and of some that have not failed."""

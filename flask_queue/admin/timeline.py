@@ -44,12 +44,11 @@ class Event:
     #: When it was over; None for a moment, and for what goes on.
     until: datetime | None = None
     run: Attempt | None = None
-    worker: str | None = None
     #: What else there is to say.
     note: str = ""
     #: What the time after it is spent on.
     then: str = "waited"
-    #: How long after the event before it began, and what that time was.
+    #: How long after the event before it began, and what that time was; by default what the event before says.
     gap_ms: float | None = None
     gap: str = ""
 
@@ -67,26 +66,27 @@ def shown_runs(record: JobRecord) -> Sequence[Attempt]:
 def timeline(record: JobRecord) -> list[Event]:
     """From its creation to its end, or to what is to come; of its runs the newest."""
     events = sorted(_events(record), key=attrgetter("at"))
+    if record.created_at is not None:
+        events = [Event("Created", "waiting", record.created_at), *events]
     joined = events[:1]
     for before, event in pairwise(events):
         gap_ms = _ms(event.at - (before.until or before.at))
-        # Clocks of two machines may differ, and a job ends with its last run.
-        joined.append(replace(event, gap_ms=gap_ms, gap=before.then) if gap_ms > 0 else event)
+        # A run is reckoned back from its end, and so may begin before its job; and a job ends with its last run.
+        joined.append(replace(event, gap_ms=gap_ms, gap=event.gap or before.then) if gap_ms > 0 else event)
     return joined
 
 
 def _events(record: JobRecord) -> Iterator[Event]:
-    if record.created_at is not None:
-        yield Event("Created", "waiting", record.created_at)
     for run in shown_runs(record):
         title = f"Run {run.number} {'was lost with its worker' if run.outcome is AttemptOutcome.LOST else run.outcome}"
         colour, then = COLOURS[run.outcome], _AFTER[run.outcome]
-        yield Event(title, colour, run.started_at, run.finished_at, run, run.worker, then)
+        yield Event(title, colour, run.started_at, until=run.finished_at, run=run, then=then)
     if record.scheduled_at is not None and record.finished_at is None:
-        yield Event("Due", "delayed", record.scheduled_at)
+        gap = "backs off for" if record.history else "delayed for"
+        yield Event("Due", "delayed", record.scheduled_at, gap=gap)
     if record.state is JobState.ACTIVE and record.started_at is not None:
         number = record.history[-1].number + 1 if record.history else 1
-        yield Event(f"Run {number} started", "active", record.started_at, worker=record.worker)
+        yield Event(f"Run {number} started", "active", record.started_at)
     if record.finished_at is not None:
         yield Event(record.state.capitalize(), record.state.value, record.finished_at, note=_in_all(record))
 

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
 
 from ..metrics import CONTENT_TYPE, exposition
-from .pages import about, audit, failures, job, jobs, overview, queues, workers
+from .pages import about, audit, duplicate, failures, job, jobs, overview, queues, workers
 from .shell import Shell
 
 
@@ -36,6 +36,27 @@ class QueueView(Shell):
     def job_change(self, job_id: str, verb: str) -> ResponseReturnValue:
         """Does one thing to one job; one that is gone has no page to go back to."""
         return self.back(job.change(self.desk, job_id, verb), to=url_for(".jobs") if verb == "delete" else None)
+
+    @expose("/jobs/<job_id>/reschedule", methods=["POST"])
+    def job_reschedule(self, job_id: str) -> ResponseReturnValue:
+        """Gives a delayed job another time."""
+        return self.back(job.reschedule(self.desk, job_id, request.form))
+
+    @expose("/jobs/<job_id>/duplicate/")
+    def duplicate(self, job_id: str) -> ResponseReturnValue:
+        """A form for sending a job once more."""
+        return self.page("duplicate", section="jobs", **duplicate.context(self.desk, job_id))
+
+    @expose("/jobs/<job_id>/duplicate/", methods=["POST"])
+    def duplicate_send(self, job_id: str) -> ResponseReturnValue:
+        """Sends it, or shows what is wrong with what was typed."""
+        try:
+            record = duplicate.send(self.desk, job_id, request.form.get("payload"))
+        except duplicate.Refused as refused:
+            context = duplicate.context(self.desk, job_id, refused)
+            return self.page("duplicate", section="jobs", status=422, **context)
+        told = duplicate.told(record)
+        return self.back(told, to=url_for(".job", job_id=record.id), is_error=record.deduplicated)
 
     @expose('/jobs/<job_id>/<any("payload.json", "result.json", "log.txt"):part>')
     def job_download(self, job_id: str, part: str) -> ResponseReturnValue:

@@ -26,6 +26,8 @@ PAGES = {
     "job, delayed": "jobs/emails:later/",
     "job, cancelled": "jobs/reports:cancelled/",
     "job, hostile": "jobs/hostile:broken/",
+    "duplicate": "jobs/emails:broken/duplicate/",
+    "duplicate, hostile": "jobs/hostile:broken/duplicate/",
     "failures": "failures/",
     "queues": "queue/",
     "queue": "queue/emails/",

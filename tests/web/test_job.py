@@ -115,6 +115,7 @@ def test_a_failed_job_tells_what_happened_and_what_to_press(visitor: FlaskClient
     assert re.search(r"<summary>\d library frames</summary>", text)
     assert "The above exception was the direct cause of the following exception:" in text
     assert buttons(text) == ["retry", "delete"]
+    assert f'href="{HOME}jobs/{record.id}/duplicate/"' in text
 
 
 def test_a_traceback_is_shown_once(visitor: FlaskClient, queue: FlaskQueue) -> None:
@@ -203,6 +204,61 @@ def test_each_button_does_what_it_says(visitor: FlaskClient, queue: FlaskQueue) 
     assert [(entry.action, entry.actor) for entry in entries] == [
         (verb, "dashboard") for verb in ("retry", "cancel", "promote")
     ]
+
+
+@pytest.mark.parametrize(
+    ("at", "offset", "due"),
+    [
+        ("2131-12-24T18:30", "", "2131-12-24T18:30:00+00:00"),
+        ("2131-12-24T18:30:15", "+02:00", "2131-12-24T16:30:15+00:00"),
+        ("2131-12-24T18:30", "-0530", "2131-12-25T00:00:00+00:00"),
+        ("2131-12-24 18:30", "UTC+1", "2131-12-24T17:30:00+00:00"),
+        ("2131-12-24T18:30Z", "+09:00", "2131-12-24T18:30:00+00:00"),
+    ],
+)
+def test_a_delayed_job_gets_another_time(
+    visitor: FlaskClient, queue: FlaskQueue, at: str, offset: str, due: str
+) -> None:
+    """In the zone that is told; without one, in UTC."""
+    record = SendEmail.options(delay_s=3600).dispatch(user_id=7)
+    assert 'type="datetime-local"' in page(visitor, record)
+    answer = post(visitor, f"jobs/{record.id}/reschedule", at=at, offset=offset, back=f"{HOME}jobs/{record.id}/")
+    moved = queue.get(record.id)
+    assert moved.scheduled_at is not None
+    assert moved.scheduled_at.isoformat() == due
+    assert f"is due on {due[:10]} at {due[11:19]} UTC" in answer.text
+    assert queue.audit().entries[0].action == "reschedule"
+
+
+@pytest.mark.parametrize(
+    ("at", "offset"),
+    [
+        ("", ""),
+        ("tomorrow", ""),
+        ("2131-02-30T10:00", ""),
+        ("2131-12-24T18:30", "Berlin"),
+        ("2131-12-24T18:30", "+99:99"),
+        ("9999-12-31T23:59", "-12:00"),
+        ("0001-01-01T00:00", "+12:00"),
+    ],
+)
+def test_a_time_that_is_none_is_refused(visitor: FlaskClient, queue: FlaskQueue, at: str, offset: str) -> None:
+    """The visitor reads how to write one, and the job keeps its own."""
+    record = SendEmail.options(delay_s=3600).dispatch(user_id=7)
+    answer = post(visitor, f"jobs/{record.id}/reschedule", at=at, offset=offset, back=f"{HOME}jobs/{record.id}/")
+    assert answer.request.path == f"{HOME}jobs/{record.id}/"
+    assert "give one as" in answer.text
+    assert queue.get(record.id).scheduled_at == record.scheduled_at
+
+
+def test_a_time_that_has_passed_means_now(visitor: FlaskClient, queue: FlaskQueue) -> None:
+    """And the visitor reads so."""
+    record = SendEmail.options(delay_s=3600).dispatch(user_id=7)
+    answer = post(visitor, f"jobs/{record.id}/reschedule", at="2021-01-01T00:00")
+    assert "that time has passed" in answer.text
+    moved = queue.get(record.id).scheduled_at
+    assert moved is not None
+    assert moved.year == 2021
 
 
 def test_a_deleted_job_leads_to_the_list(visitor: FlaskClient, queue: FlaskQueue) -> None:

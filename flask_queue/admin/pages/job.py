@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from flask import current_app
 
+from ...errors import QueueError
 from ...record import Attempt, JobRecord, JobState
 from ...redact import hide_secrets, redact, redact_cut
 from ..desk import Desk
@@ -21,6 +24,8 @@ from .diagnosis import diagnose
 MOST_LINES, MOST_LOG = 1000, 256 << 10
 #: Characters of a result that was cut, and so is no JSON, that the page shows.
 MOST_RESULT = 64 << 10
+#: A zone's distance from UTC.
+_OFFSET = re.compile(r"(?:UTC|Z)?(?:(?P<sign>[+-])(?P<hours>\d\d?):?(?P<minutes>\d\d)?)?", re.IGNORECASE)
 #: In which states a button makes sense.
 CAN = {
     "retry": (JobState.FAILED, JobState.CANCELLED),
@@ -103,6 +108,21 @@ def change(desk: Desk, job_id: str, verb: str) -> str:
             raise ValueError(verb)
 
 
+def reschedule(desk: Desk, job_id: str, form: Mapping[str, str]) -> str:
+    """Give a delayed job the time that was typed; what to tell the visitor.
+
+    Raises:
+        JobNotFound: there is no such job.
+        JobStateError: it is not delayed any more.
+        QueueError: what was typed is no time.
+    """
+    at = _typed_time(form.get("at", "").strip(), form.get("offset", "").strip())
+    record = desk.operations.reschedule(job_id, at)
+    if at <= datetime.now(UTC):
+        return f"{record.id} runs as soon as a thread is free: that time has passed."
+    return f"{record.id} is due on {at:%Y-%m-%d} at {at:%H:%M:%S} UTC."
+
+
 def download(desk: Desk, job_id: str, part: str) -> tuple[str, str, str]:
     """The whole of what the page may have cut: text, type, and the name of the file.
 
@@ -153,6 +173,21 @@ def _newest(lines: Sequence[str]) -> list[str]:
         kept.append(line if len(line) <= room else f"{line[:room]}…")
         room -= len(line) + 1
     return kept[::-1]
+
+
+def _typed_time(text: str, offset: str) -> datetime:
+    """In UTC; what was typed is meant in the zone with that offset, or in UTC."""
+    try:
+        typed = datetime.fromisoformat(text)
+        zone = _OFFSET.fullmatch(offset)
+        if zone is None and typed.tzinfo is None:
+            raise QueueError(f"{offset!r} is no distance from UTC: give one as +02:00, or leave it empty for UTC.")
+        if typed.tzinfo is None and zone is not None:
+            minutes = 60 * int(zone["hours"] or 0) + int(zone["minutes"] or 0)
+            typed = typed.replace(tzinfo=timezone((-1 if zone["sign"] == "-" else 1) * timedelta(minutes=minutes)))
+        return typed.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise QueueError(f"{text!r} with {offset or 'UTC'!r} is no time: give one as 2031-12-24T18:30.") from None
 
 
 def _job_class(desk: Desk, record: JobRecord) -> type | None:
