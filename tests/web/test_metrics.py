@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -161,3 +163,10 @@ def test_a_scrape_takes_two_round_trips(app: Flask, redis_client: Redis) -> None
     before = redis_client.info("commandstats")["cmdstat_evalsha"]["calls"]
     exposition(monitor)
     assert redis_client.info("commandstats")["cmdstat_evalsha"]["calls"] - before == 3
+
+
+def test_every_gauge_is_documented(visitor: FlaskClient) -> None:
+    """By its name, in the table of the page about the dashboard."""
+    page = (Path(__file__).parents[2] / "docs" / "dashboard.md").read_text()
+    documented = set(re.findall(r"^\| `(flask_queue_\w+)`", page, re.MULTILINE))
+    assert documented == set(re.findall(r"^# TYPE (\w+) gauge$", visitor.get(PAGE).text, re.MULTILINE))

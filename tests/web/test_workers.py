@@ -98,7 +98,7 @@ def test_an_overdue_run_comes_first_and_is_explained(visitor: FlaskClient) -> No
     show_up(running=runs)
     text = page(visitor)
     assert "1 run is overdue" in text
-    assert "Stop its process" in text
+    assert "Stop the process to free the thread" in text
     assert text.index("emails:late") < text.index("default:old")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from ...record import RunningJob, WorkerInfo
 from ...versions import installed
 from ..desk import Desk
+from ..paging import sliced
 from .advice import Advice
 
 #: Processes on a page, and runs in the list of those.
@@ -23,12 +24,12 @@ def context(desk: Desk, args: Mapping[str, str]) -> dict[str, Any]:
         ((worker, run) for worker in workers for run in worker.running),
         key=lambda pair: (not pair[1].overdue, pair[1].started_at, pair[1].id),
     )
-    first = PER_PAGE * _page(args, len(workers))
+    page = sliced(workers, args, PER_PAGE)
     return {
         "title": "Workers",
-        "workers": workers[first : first + PER_PAGE],
-        "next_page": first // PER_PAGE + 2 if len(workers) > first + PER_PAGE else None,
-        "is_first": first == 0,
+        "workers": page.items,
+        "next_page": page.next_page,
+        "is_first": page.is_first,
         "worker_count": len(workers),
         "host_count": len({worker.host for worker in workers}),
         "thread_count": sum(sum(worker.queues.values()) for worker in workers),
@@ -52,18 +53,11 @@ def change(desk: Desk, verb: str, worker_id: str) -> str:
     return f"{worker_id} will finish what it runs and end; nothing replaces it."
 
 
-def _page(args: Mapping[str, str], count: int) -> int:
-    """The index of the page that is asked for, within what there is."""
-    text = args.get("page", "")
-    wanted = int(text) - 1 if text.isascii() and text.isdecimal() and len(text) < 7 else 0
-    return max(0, min(wanted, (count - 1) // PER_PAGE))
-
-
 def _advise(desk: Desk, workers: Sequence[WorkerInfo], runs: Sequence[RunningJob], version: str) -> Iterator[Advice]:
     if overdue := sum(run.overdue for run in runs):
-        message = f"{overdue} {'run is' if overdue == 1 else 'runs are'} overdue: past the time-out, uninterruptible."
-        remedy = "Such a run is inside one long call. Stop its process to free the thread; the job then runs again."
-        yield Advice("error", message, remedy)
+        what = "1 run is overdue: it is" if overdue == 1 else f"{overdue:,} runs are overdue: they are"
+        message = f"{what} past the time-out, inside one long call that nothing can interrupt."
+        yield Advice("error", message, "Stop the process to free the thread; the job then runs again in another.")
     served = {queue for worker in workers for queue in worker.queues}
     for queue in desk.config.queues:
         if queue not in served:
