@@ -210,7 +210,8 @@ class Driver:
 
     def _retry_all(self) -> None:
         if self._random.random() < 0.2:
-            self._call("retry", "*", self._queue.retry_all)
+            which = self._random.choice([{}, {"error": "RuntimeError"}, {"name": "Planned"}, {"tag": "failures:1"}])
+            self._call("retry", "*", lambda: self._queue.retry_all(**which))
 
     def _pause(self) -> None:
         queue = self._random.choice(list(self._queue.broker.queues))

@@ -85,6 +85,11 @@ def judge(run: Delivery, failures: int, fails: bool, releases: int) -> Proof:
 class Planned(Job):
     """Sleeps, and ends as planned."""
 
+    @staticmethod
+    def tags(failures: int, fails: bool, **_: object) -> list[str]:
+        """None for most of them."""
+        return [f"failures:{failures}", "planned"] if failures or fails else []
+
     def handle(
         self, seconds: float = 0, failures: int = 0, fails: bool = False, releases: int = 0, heeds: bool = True
     ) -> Proof | None:

@@ -29,6 +29,11 @@ PAGE = Path(__file__).parents[2] / "docs" / "redis.md"
 class Add(Job):
     unique_for_s = 60
 
+    @staticmethod
+    def tags(a: int) -> list[str]:
+        """To be found by."""
+        return [f"a:{a}"]
+
     def handle(self, a: int) -> int:
         self.log("adding")
         self.progress(1)
@@ -78,7 +83,9 @@ def operate(bench: Bench) -> None:
     failed = queue.jobs(state="failed").records[0]
     queue.retry(failed.id)
     bench.finished(failed.id)
-    assert queue.retry_all() == 1
+    (group,) = queue.failures()
+    assert queue.retry_all(error=group.fingerprint) == 1
+    assert queue.retry_all(tag="nobody") == 0
     bench.finished(failed.id)
     delayed = Add.options(delay_s=3600).dispatch(a=7)
     queue.reschedule(delayed.id, later)
@@ -108,6 +115,7 @@ def test_the_documented_line_is_enough(server: RedisServer, make_bench: MakeBenc
     with bench.working():
         records = Add.dispatch_many([{"a": number} for number in range(3)])
         assert [bench.finished(record.id).result for record in records] == [1, 2, 3]
+        assert records[0].tags == ("a:0",)
         assert bench.finished(Boom.dispatch().id).state == "failed"
         operate(bench)
     shown = bench.app.test_cli_runner().invoke(queue_cli, ["status"])

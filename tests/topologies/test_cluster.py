@@ -31,6 +31,18 @@ class Add(Job):
         return a + 1
 
 
+class Boom(Job):
+    max_retries = 0
+
+    @staticmethod
+    def tags(a: int) -> list[str]:
+        """To be found by."""
+        return [f"a:{a}"]
+
+    def handle(self, a: int) -> None:
+        raise ValueError(a)
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """For tests that leave all as it was."""
@@ -42,7 +54,7 @@ def cluster() -> Iterator[Cluster]:
 def bench(cluster: Cluster, make_bench: MakeBench, request: pytest.FixtureRequest) -> Bench:
     """An app with four queues on three nodes, under a prefix of its own."""
     queues = [Queue(name, concurrency=2) for name in QUEUES]
-    return make_bench(Add, queues=queues, url=cluster.url, QUEUE_PREFIX=request.node.name)
+    return make_bench(Add, Boom, queues=queues, url=cluster.url, QUEUE_PREFIX=request.node.name)
 
 
 def tag(bench: Bench, queue: str) -> str:
@@ -93,6 +105,19 @@ def test_operators_see_and_change_all_queues(bench: Bench) -> None:
     examined = runner.invoke(queue_cli, ["doctor"])
     for found in ("scripts run", "no orphan keys"):
         assert found in examined.output
+
+
+def test_failures_are_grouped_and_retried_over_all_nodes(bench: Bench) -> None:
+    """One group of all queues; by its fingerprint, or by a tag."""
+    for name in QUEUES:
+        Boom.options(queue_name=name).dispatch_many([{"a": 1}, {"a": 2}])
+    bench.run_all()
+    queue = bench.queue
+    [group] = queue.failures()
+    assert (group.count, group.queues) == (2 * len(QUEUES), dict.fromkeys(QUEUES, 2))
+    assert queue.retry_all(tag="a:1") == len(QUEUES)
+    assert queue.retry_all(error=group.fingerprint) == len(QUEUES)
+    assert queue.failures() == []
 
 
 def test_a_queue_that_moves_to_another_node(cluster: Cluster, bench: Bench) -> None:
