@@ -52,7 +52,7 @@ def chart(title: str, moments: Sequence[datetime], series: Sequence[Series], tol
 
 def sparkline(values: Sequence[float], title: str, css: str = "fq-line-completed") -> Markup:
     """A line without axes, as high as a line of text."""
-    width, height, most = 100, 22, max(*values, 1)
+    width, height, most = 100, 22, max([*values, 1])
     step = width / max(1, len(values) - 1)
     points = _points((n * step, height - 2 - value / most * (height - 4)) for n, value in enumerate(values))
     frame = Markup(

@@ -121,6 +121,8 @@ class Shell(BaseView):
         except (JobNotFound, UnknownQueue) as error:
             return self._finish(self.page("error", section="", status=404, title="Not found", message=str(error)))
         except QueueError as error:
+            if request.method in guard.SAFE_METHODS:
+                return self._finish(self.page("error", section="", status=400, title="Not done", message=str(error)))
             return self._finish(make_response(self.back(str(error), is_error=True)))
 
     def _finish(self, response: Response) -> Response:

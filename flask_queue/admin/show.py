@@ -21,6 +21,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def count(value: int, noun: str) -> str:
+    """A number of things: `1 job`, `2 jobs`."""
+    return f"{value:,} {noun}{'' if value == 1 else 's'}"
+
+
 def short_number(value: float) -> str:
     """A number for an axis: `12`, `1.5k`, `2M`."""
     for unit, size in (("M", 1_000_000), ("k", 1000)):

@@ -2,20 +2,60 @@
 
 from __future__ import annotations
 
-from flask import Response, request, url_for
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from flask import Response, redirect, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
+from flask_admin.actions import ActionsMixin
 from flask_admin.base import expose
 
 from ..metrics import CONTENT_TYPE, exposition
-from .pages import about, audit, duplicate, failures, job, jobs, overview, queues, workers
+from ..record import JobRecord
+from . import columns
+from .columns import Formatter
+from .filters import Filters
+from .pages import about, audit, bulk, duplicate, export, failures, job, jobs, overview, queues, workers
 from .shell import Shell
 
+#: Jobs that an action takes at once.
+MOST = 1000
 
-class QueueView(Shell):
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the list of jobs."""
+
+    view: QueueView
+    name: str
+    label: str
+    is_number: bool
+    formatter: Formatter | None
+
+    def cell(self, record: JobRecord) -> Any:
+        """What it shows of a job."""
+        if self.formatter is not None:
+            return self.formatter(self.view, None, record, self.name)
+        return columns.plain(getattr(record, self.name, None))
+
+
+class QueueView(Shell, ActionsMixin):
     """Every page of the dashboard. Subclass it to change something, and add it to your Admin before the extension.
 
-    An Admin that has such a view gets no other one.
+    An Admin that has such a view gets no other one. Columns and actions of the list of jobs are those of Flask-Admin's
+    own views: `column_list`, `column_labels`, `column_formatters`, methods with `@action`, `is_action_allowed`.
     """
+
+    #: Attributes of `JobRecord`, or names that `column_formatters` has.
+    column_list: ClassVar[Sequence[str]] = columns.COLUMNS
+    column_labels: ClassVar[Mapping[str, str]] = {}
+    #: Column → function of view, context, record and the column's name; what it returns is escaped unless it is Markup.
+    column_formatters: ClassVar[Mapping[str, Formatter]] = {}
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.init_actions()
 
     @expose("/")
     def index(self) -> ResponseReturnValue:
@@ -25,7 +65,30 @@ class QueueView(Shell):
     @expose("/jobs/")
     def jobs(self) -> ResponseReturnValue:
         """Jobs by state, queue, name, search and time."""
-        return self.page("jobs", **jobs.context(self.desk, request.args))
+        context = jobs.context(self.desk, request.args)
+        offered = list(self._offered(context["possible"]))
+        return self.page("jobs", columns=list(self._columns()), actions=offered, **context)
+
+    @expose("/jobs/action/", methods=["POST"])
+    def act(self) -> ResponseReturnValue:
+        """Does something to the jobs that were selected."""
+        name = request.form.get("action", "")
+        if name not in self._actions_data or not self.is_action_allowed(name):
+            return self.back(f"There is no action {name!r}.", is_error=True)
+        ids = list(dict.fromkeys(request.form.getlist("rowid")))[:MOST]
+        if not ids:
+            return self.back("Select some jobs first.", is_error=True)
+        answer = self._actions_data[name][0](ids)
+        return answer if answer is not None else redirect(self._origin(), 303)
+
+    @expose("/jobs/export.<any(csv, json):kind>")
+    def export(self, kind: str) -> ResponseReturnValue:
+        """The jobs that match, as a file."""
+        desk = self.desk
+        text = export.write(desk, Filters.read(request.args).query(desk.monitor), kind)
+        answer = Response(stream_with_context(text), mimetype="text/csv" if kind == "csv" else "application/json")
+        answer.headers["Content-Disposition"] = f"attachment; filename=jobs.{kind}"
+        return answer
 
     @expose("/jobs/<job_id>/")
     def job(self, job_id: str) -> ResponseReturnValue:
@@ -113,3 +176,17 @@ class QueueView(Shell):
     def metrics(self) -> ResponseReturnValue:
         """Counts, waits, threads and the last minute, for Prometheus."""
         return Response(exposition(self.desk.monitor), content_type=CONTENT_TYPE)
+
+    def _columns(self) -> Iterator[Column]:
+        for name in self.column_list:
+            label = self.column_labels.get(name) or columns.LABELS.get(name) or name.replace("_", " ").capitalize()
+            formatter = self.column_formatters.get(name) or columns.FORMATTERS.get(name)
+            yield Column(self, name, label, name in columns.NUMBERS, formatter)
+
+    def _offered(self, possible: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+        """Name, label and question of each action that can be done to jobs like those that are shown."""
+        offered, questions = self.get_actions_list()
+        ours = list(bulk.WORDS)
+        for name, label in sorted(offered, key=lambda each: ours.index(each[0]) if each[0] in ours else len(ours)):
+            if name in possible or name not in bulk.WORDS:
+                yield name, str(label), questions.get(name, "")

@@ -19,6 +19,8 @@ PAGES = {
     "overview": "",
     "jobs": "jobs/",
     "jobs, failed": "jobs/?state=failed",
+    "jobs, search": "jobs/?search=args.user_id:1",
+    "jobs, wrong search": "jobs/?search=nme:x",
     "jobs, none": "jobs/?state=active&queue=reports",
     "job, completed": "jobs/emails:done/",
     "job, failed": "jobs/emails:broken/",
@@ -37,7 +39,7 @@ PAGES = {
     "about": "about/",
 }
 #: Routes that are read by programs, or downloaded.
-NO_PAGES = {"static", "metrics", "job_download"}
+NO_PAGES = {"static", "metrics", "job_download", "export"}
 AXE = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 
 

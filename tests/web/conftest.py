@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -11,8 +12,9 @@ from flask import Flask
 from flask_queue import FlaskQueue, Job, Queue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    import redis
     from flask.testing import FlaskClient
     from werkzeug.test import TestResponse
 
@@ -84,3 +86,19 @@ def post(visitor: FlaskClient, path: str, **fields: Any) -> TestResponse:
     """Press a button: the form goes with its token, and the answer is that of the page it leads to."""
     fields = {"csrf_token": token_of(visitor), "back": HOME} | fields
     return visitor.post(HOME + path, data=fields, follow_redirects=True)
+
+
+def commands(client: redis.Redis, visit: Callable[[], object]) -> dict[str, int]:
+    """The commands that a visit sends to Redis, and how often; those that scripts call are not among them."""
+    seen: Counter[str] = Counter()
+    with client.monitor() as monitor:
+        visit()
+        client.echo("over")
+        for command in monitor.listen():
+            if command["command"] == "ECHO over":
+                return dict(seen)
+            name = command["command"].split(" ", 1)[0]
+            # The client of the tests greets the server when it opens its second connection.
+            if command["client_type"] != "lua" and name != "HELLO":
+                seen[name] += 1
+    raise AssertionError("the monitor ended")

@@ -101,7 +101,7 @@ def test_a_backlog_without_worker_says_what_to_start(visitor: FlaskClient) -> No
     """With the command to copy."""
     SendEmail.dispatch(user_id=1)
     text = main_of(visitor.get(EMAILS).text)
-    assert "emails has 1 jobs to run and no worker." in text
+    assert "emails has 1 job to run, and no worker." in text
     assert "<code>flask queue work --queues emails</code>" in text
 
 

@@ -13,6 +13,7 @@ from ...errors import QueueUnavailable
 from ...record import MinuteMetrics, WorkerInfo
 from ...store.connect import translate_errors
 from ...store.survey import QueueSurvey, Survey
+from .. import show
 from ..desk import Desk
 
 #: A wait that somebody should know of.
@@ -46,16 +47,20 @@ def advise(desk: Desk, survey: Survey, workers: Sequence[WorkerInfo]) -> list[Ad
 def advise_queue(queue: QueueSurvey, threads: int) -> Iterator[Advice]:
     """What is wrong with one queue, for which so many threads are there."""
     ready = queue.counts["waiting"]
+    is_due = queue.oldest_wait_ms is not None
     if queue.pause_reason is not None:
         why = f" ({queue.pause_reason})" if queue.pause_reason else ""
-        message = f"{queue.name} is paused{why}; {ready:,} jobs wait."
+        message = f"{queue.name} is paused{why}; {show.count(ready, 'job')} waiting."
         yield Advice("warning", message, "Resume it when the cause is gone.", "queue", queue.name)
-    elif ready and not threads:
-        message = f"{queue.name} has {ready:,} jobs to run and no worker."
+    elif is_due and not threads:
+        jobs = f"{show.count(ready, 'job')} to run" if ready else "delayed jobs that are due"
+        message = f"{queue.name} has {jobs}, and no worker."
         yield Advice("error", message, f"Start one: flask queue work --queues {queue.name}", "queue", queue.name)
     elif queue.oldest_wait_ms is not None and queue.oldest_wait_ms > LONG_WAIT_MS:
         wait = times.duration(queue.oldest_wait_ms)
-        message = f"The next job of {queue.name} has been waiting for {wait}, with {threads} threads at work."
+        message = (
+            f"The next job of {queue.name} has been waiting for {wait}, with {show.count(threads, 'thread')} at work."
+        )
         remedy = "Give it more threads or processes, or see which jobs hold them."
         yield Advice("warning", message, remedy, "workers", queue.name)
 

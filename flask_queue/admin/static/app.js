@@ -123,6 +123,31 @@
     return true;
   }
 
+  // -- A search that is not over goes on until the page is full
+
+  function searchOn() {
+    var link = document.querySelector("[data-more]");
+    if (!link) return;
+    fetch(link.href, { headers: { "X-Flask-Queue-Live": "1" }, cache: "no-store", credentials: "same-origin", redirect: "error" })
+      .then(function (response) { if (!response.ok) throw new Error(response.status); return response.text(); })
+      .then(function (text) {
+        var fresh = new DOMParser().parseFromString(text, "text/html"), rows = document.querySelector("[data-rows]");
+        all("[data-rows] > *", fresh).forEach(function (row) {
+          if (!document.getElementById(row.id)) rows.appendChild(document.adoptNode(row));
+        });
+        ["fq-progress", "fq-pager"].forEach(function (id) {
+          var theirs = fresh.getElementById(id);
+          if (theirs) document.getElementById(id).replaceWith(document.adoptNode(theirs));
+        });
+        if (!rows.children.length && !document.querySelector("[data-more]")) {
+          document.getElementById("fq-live").replaceWith(document.adoptNode(fresh.getElementById("fq-live")));
+        }
+        dress();
+        if (rows.children.length < 50) searchOn();
+      })
+      .catch(function () { show("off", "Offline"); }); // the link is still there to be pressed
+  }
+
   // -- Selection
 
   function count() {
@@ -246,6 +271,7 @@
   document.addEventListener("visibilitychange", function () { if (document.hidden) clearTimeout(timer); else { wait = interval; if (isLive) update(); } });
   later();
   // A long action goes on by itself, step after step.
+  searchOn();
   var next = document.querySelector("form[data-goes-on]");
   if (next) next.requestSubmit();
 })();
