@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from flask import Response, redirect, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
-from flask_admin.actions import ActionsMixin
+from flask_admin.actions import ActionsMixin, action
 from flask_admin.base import expose
 
 from ..metrics import CONTENT_TYPE, exposition
@@ -18,9 +18,6 @@ from .columns import Formatter
 from .filters import Filters
 from .pages import about, audit, bulk, duplicate, export, failures, job, jobs, overview, queues, workers
 from .shell import Shell
-
-#: Jobs that an action takes at once.
-MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +72,41 @@ class QueueView(Shell, ActionsMixin):
         name = request.form.get("action", "")
         if name not in self._actions_data or not self.is_action_allowed(name):
             return self.back(f"There is no action {name!r}.", is_error=True)
-        ids = list(dict.fromkeys(request.form.getlist("rowid")))[:MOST]
+        ids = list(dict.fromkeys(request.form.getlist("rowid")))[: bulk.MOST]
         if not ids:
             return self.back("Select some jobs first.", is_error=True)
         answer = self._actions_data[name][0](ids)
         return answer if answer is not None else redirect(self._origin(), 303)
+
+    @action("retry", "Retry")
+    def action_retry(self, ids: list[str]) -> ResponseReturnValue:
+        """Runs failed or cancelled jobs again."""
+        return self.back(bulk.apply(self.desk, "retry", ids))
+
+    @action("promote", "Run now")
+    def action_promote(self, ids: list[str]) -> ResponseReturnValue:
+        """Runs delayed jobs now."""
+        return self.back(bulk.apply(self.desk, "promote", ids))
+
+    @action("cancel", "Cancel")
+    def action_cancel(self, ids: list[str]) -> ResponseReturnValue:
+        """Cancels jobs, or asks those that run to stop."""
+        return self.back(bulk.apply(self.desk, "cancel", ids))
+
+    @action("delete", "Delete", "Delete the selected jobs? They cannot be brought back.")
+    def action_delete(self, ids: list[str]) -> ResponseReturnValue:
+        """Deletes jobs that are not active."""
+        return self.back(bulk.apply(self.desk, "delete", ids))
+
+    @expose("/jobs/bulk/", methods=["GET", "POST"])
+    def bulk(self) -> ResponseReturnValue:
+        """Does something to all jobs that match, step by step; asks first."""
+        if request.method == "GET":
+            return self.page("bulk", section="jobs", **bulk.question(self.desk, request.args))
+        context = bulk.step(self.desk, request.form)
+        if not bulk.is_over(context):
+            return self.page("bulk", section="jobs", **context)
+        return self.back(bulk.told(context), to=self.get_url(".jobs", **context["filters"].given()))
 
     @expose("/jobs/export.<any(csv, json):kind>")
     def export(self, kind: str) -> ResponseReturnValue:

@@ -6,13 +6,13 @@ import csv
 import io
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from flask_queue import FlaskQueue
+from flask_queue import FlaskQueue, JobState
 
-from .conftest import HOME, MakeApp, Report, SendEmail
+from .conftest import HOME, MakeApp, Report, SendEmail, post
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -127,3 +127,88 @@ def test_a_cell_is_never_a_formula(make_app: MakeApp) -> None:
         SendEmail.options(job_id="-1").dispatch(user_id=1)
     text = app.test_client().get(f"{HOME}jobs/export.csv").text
     assert not re.search(r'(^|,)"?[=+\-@]', text, re.MULTILINE)
+
+
+def test_an_action_is_for_the_selected_alone(
+    visitor: FlaskClient, queue: FlaskQueue, cancelled: list[JobRecord]
+) -> None:
+    """The page tells how many it was for, and the trail who did what to which."""
+    chosen, other = [record.id for record in cancelled[:2]], cancelled[2].id
+    assert "2 jobs put back to waiting." in post(visitor, "jobs/action/", action="retry", rowid=chosen).text
+    assert [queue.get(each).state for each in (*chosen, other)] == ["waiting", "waiting", "cancelled"]
+    entry = queue.audit().entries[0]
+    assert (entry.action, entry.actor, entry.details["ids"]) == ("retry", "dashboard", chosen)
+    assert "1 job deleted." in post(visitor, "jobs/action/", action="delete", rowid=[other]).text
+    assert queue.counts()["emails"]["cancelled"] == 0
+
+
+def test_what_cannot_be_done_is_told_with_the_reason(
+    visitor: FlaskClient, queue: FlaskQueue, cancelled: list[JobRecord]
+) -> None:
+    """The others are done all the same."""
+    waiting = SendEmail.dispatch(user_id=1)
+    page = post(visitor, "jobs/action/", action="cancel", rowid=[cancelled[0].id, waiting.id]).text
+    assert "1 job cancelled. Left as they were" in page
+    assert f"{cancelled[0].id}: is cancelled" in page
+    assert queue.get(waiting.id).state is JobState.CANCELLED
+
+
+def test_an_action_on_nothing_says_so(visitor: FlaskClient) -> None:
+    """As does one that there is not, or on jobs that are gone."""
+    assert "Select some jobs first" in post(visitor, "jobs/action/", action="retry").text
+    assert "no action" in post(visitor, "jobs/action/", action="explode", rowid=["emails:x"]).text
+    assert post(visitor, "jobs/action/", action="retry", rowid=["emails:gone", "nonsense"]).status_code == 200
+
+
+def test_readers_see_no_button_that_works(make_app: MakeApp) -> None:
+    """And a POST of theirs is refused."""
+    app = make_app(QUEUE_DASHBOARD_ACCESS=lambda: "read")
+    with app.app_context():
+        record = SendEmail.dispatch(user_id=1)
+    visitor = app.test_client()
+    page = visitor.get(f"{HOME}jobs/").text
+    assert all(
+        " disabled" in button for button in re.findall(r'<button class="fq-button[^>]*name="action"[^>]*>', page)
+    )
+    assert visitor.post(f"{HOME}jobs/action/", data={"action": "delete", "rowid": record.id}).status_code == 403
+    assert visitor.post(f"{HOME}jobs/bulk/", data={"action": "delete"}).status_code == 403
+    with app.app_context():
+        assert app.extensions["queue"].get(record.id)
+
+
+def everything(visitor: FlaskClient, **fields: Any) -> str:
+    """Do something to all jobs that match, from the question to the end; the page that it ends on."""
+    text: str = post(visitor, "jobs/bulk/", **fields).text
+    for _ in range(50):
+        if "data-goes-on" not in text:
+            return text
+        hidden = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', text))
+        text = visitor.post(f"{HOME}jobs/bulk/", data=hidden, follow_redirects=True).text
+    raise AssertionError("it does not end")
+
+
+def test_all_that_match_are_counted_first_and_then_done(visitor: FlaskClient, queue: FlaskQueue) -> None:
+    """In steps; others are left alone."""
+    SendEmail.dispatch_many([{"user_id": n} for n in range(2500)])
+    kept = Report.dispatch(report_id=1)
+    question = visitor.get(f"{HOME}jobs/bulk/?action=cancel&queue=emails&state=waiting").text
+    assert "2,500" in question
+    assert queue.counts()["emails"]["waiting"] == 2500
+    page = everything(visitor, action="cancel", queue="emails", state="waiting")
+    assert "2,500" in page
+    assert queue.counts()["emails"] == {**dict.fromkeys(map(str, JobState), 0), "cancelled": 2500}
+    assert queue.get(kept.id).state is JobState.WAITING
+
+
+def test_a_wrong_bulk_action_is_refused(visitor: FlaskClient, queue: FlaskQueue) -> None:
+    """It says why, and does nothing."""
+    SendEmail.dispatch(user_id=1)
+    for fields in (
+        {"action": "explode"},
+        {},
+        {"action": "delete", "state": "gone"},
+        {"action": "delete", "cursor": "zz"},
+    ):
+        post(visitor, "jobs/bulk/", **fields)
+        assert queue.counts()["emails"]["waiting"] == 1
+    assert visitor.get(f"{HOME}jobs/bulk/?action=explode").status_code == 400
