@@ -30,6 +30,7 @@ PAGES = {
     "job, hostile": "jobs/hostile:broken/",
     "duplicate": "jobs/emails:broken/duplicate/",
     "duplicate, hostile": "jobs/hostile:broken/duplicate/",
+    "bulk": "jobs/bulk/?action=retry&state=failed",
     "failures": "failures/",
     "queues": "queue/",
     "queue": "queue/emails/",
