@@ -9,9 +9,9 @@ from flask import Flask
 
 from . import security
 from .api import api
-from .cli import dispatch_missing
+from .cli import create_operator, dispatch_missing
 from .config import load_config
-from .extensions import db, queue
+from .extensions import admin, db, queue
 from .models import create_tables
 from .pages import pages
 
@@ -27,11 +27,13 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     app.config.from_mapping(config)
 
     db.init_app(app)
+    admin.init_app(app)
     queue.init_app(app)
     security.init_app(app)
     app.register_blueprint(pages)
     app.register_blueprint(api)
     app.cli.add_command(dispatch_missing)
+    app.cli.add_command(create_operator)
 
     with app.app_context():
         create_tables()

@@ -2,10 +2,11 @@
 
 from flask_queue import FlaskQueue
 
+from .admin import admin
 from .job_handlers import JOBS
 from .models import db
 from .queues import QUEUES
 
-__all__ = ["db", "queue"]
+__all__ = ["admin", "db", "queue"]
 
-queue = FlaskQueue(queues=QUEUES, jobs=JOBS)
+queue = FlaskQueue(queues=QUEUES, jobs=JOBS, admin=admin)

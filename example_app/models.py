@@ -37,6 +37,9 @@ class User(Base):
     name: Mapped[str]
     email: Mapped[str] = mapped_column(unique=True)
     welcomed_at: Mapped[datetime | None]
+    #: Operators alone have a password: they may see the dashboard.
+    is_admin: Mapped[bool] = mapped_column(default=False)
+    password_hash: Mapped[str | None]
 
 
 class Upload(Base):

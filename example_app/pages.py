@@ -39,6 +39,21 @@ def sign_up() -> ResponseReturnValue:
     return _to_jobs()
 
 
+@pages.get("/sign-in")
+def sign_in() -> ResponseReturnValue:
+    return render_template("sign_in.html", form={})
+
+
+@pages.post("/sign-in")
+def sign_in_operator() -> ResponseReturnValue:
+    try:
+        user = accounts.authenticate(request.form.get("email", ""), request.form.get("password", ""))
+    except Invalid as error:
+        return render_template("sign_in.html", form=request.form, error=error), 400
+    security.sign_in(user)
+    return redirect(url_for("admin.index"), 303)
+
+
 @pages.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
     security.sign_out()

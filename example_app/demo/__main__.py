@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from .errors import DemoError
 from .mailbox import Mailbox
+from .operator import DASHBOARD, Operator
 from .partner import Partner
 from .ports import choose_port, free_port
 from .processes import Children, environment
@@ -58,12 +59,17 @@ def run(options: argparse.Namespace) -> int:
         partner = stack.enter_context(Partner())
         env = environment(folder, mail_port=mailbox.port, webhook_url=partner.url)
         children = stack.enter_context(Children(folder / "logs", env))
+        operator = Operator()
+        operator.create(env)
         children.start("worker", "queue", "work")
         children.start("web server", "run", "--port", str(port))
         wait_until_up(address, children)
         if options.once:
-            return report(visit(address, children), mailbox)
-        _welcome(address, folder)
+            jobs = visit(address, children)
+            status = report(jobs, mailbox)
+            operator.look(address, jobs)
+            return status
+        _welcome(address, folder, operator)
         while True:
             children.check()
             time.sleep(WATCH_S)
@@ -97,10 +103,12 @@ def _prepare(folder: Path, stack: ExitStack, *, is_fresh: bool) -> None:
             shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def _welcome(address: str, folder: Path) -> None:
+def _welcome(address: str, folder: Path, operator: Operator) -> None:
     print(
         f"\nThe example application runs at {address}\n"
         f"  Sign up there; the mails arrive in {folder / 'mails'}\n"
+        f"  The dashboard is at {address}{DASHBOARD}\n"
+        f"  Sign in at {address}/sign-in as {operator.email} with the password {operator.password}\n"
         f"  What the processes say is in {folder / 'logs'}\n"
         "  Ctrl-C stops everything.\n",
         flush=True,

@@ -86,6 +86,14 @@ class Children:
             time.sleep(0.05)
 
 
+def run(env: dict[str, str], *command: str) -> None:
+    """Run one command of the application to its end."""
+    words = [sys.executable, "-m", "flask", "--app", "example_app", *command]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, start_new_session=True, check=False)
+    if done.returncode:
+        raise DemoError(f"flask {' '.join(command)} ended with status {done.returncode}:\n{done.stdout}{done.stderr}")
+
+
 def environment(folder: Path, *, mail_port: int, webhook_url: str) -> dict[str, str]:
     """The environment of the processes: settings that this machine has for other applications are left out."""
     ours = ("DATABASE_URL", "FLASK_", "INSTANCE_PATH", "MAIL_", "QUEUE", "REDIS_", "SECRET_KEY", "WEBHOOK_URL")

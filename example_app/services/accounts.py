@@ -1,17 +1,23 @@
-"""Signing up, and the welcome that follows."""
+"""Signing up, the welcome that follows, and operators."""
 
 from __future__ import annotations
 
+import secrets
 from email.message import EmailMessage
 
 from flask import current_app, render_template
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from werkzeug.security import check_password_hash, generate_password_hash
 
 from ..models import User, db, now
 from . import mailer
 from .errors import Gone, Invalid
 
 NAME_LENGTH = 80
+PASSWORD_LENGTH = 10
+#: The hash of a password that nobody has.
+_NOBODY = generate_password_hash(secrets.token_hex())
 
 
 def sign_up(name: str, email: str) -> User:
@@ -29,6 +35,31 @@ def sign_up(name: str, email: str) -> User:
         db.session.rollback()
         raise Invalid("email", "Somebody signed up with this address already.") from None
     return user
+
+
+def make_operator(email: str, password: str) -> User:
+    """Create and commit a user who may see the dashboard, or give one who is there the right and this password."""
+    if len(password) < PASSWORD_LENGTH:
+        raise Invalid("password", f"Give a password of at least {PASSWORD_LENGTH} characters.")
+    user = _user(email) or sign_up("Operator", email)
+    user.is_admin, user.password_hash = True, generate_password_hash(password)
+    user.welcomed_at = user.welcomed_at or now()
+    db.session.commit()
+    return user
+
+
+def authenticate(email: str, password: str) -> User:
+    """The operator with this address, if this is the password."""
+    user = _user(email)
+    # Whether the address is known cannot be told by the time that it takes.
+    is_right = check_password_hash((user and user.password_hash) or _NOBODY, password)
+    if user is None or user.password_hash is None or not is_right:
+        raise Invalid("password", "This is not the address and the password of an operator.")
+    return user
+
+
+def _user(email: str) -> User | None:
+    return db.session.scalar(select(User).where(User.email == email.strip().lower()))
 
 
 def send_welcome(user_id: int) -> None:

@@ -106,7 +106,10 @@ def test_once_goes_through_everything_and_reports(tmp_path: Path) -> None:
         "DeliverWebhook": "3",
     }
     assert {row[3] for row in rows[1:]} == {"completed"}
-    assert footer == f"3 mails in {demo.folder / 'mails'}\n"
+    assert footer.splitlines() == [
+        f"3 mails in {demo.folder / 'mails'}",
+        "The dashboard at /admin/queues/ shows all 6 jobs.",
+    ]
     assert len(list((demo.folder / "mails").glob("*.eml"))) == 3
     assert not demo.has_server()
 
