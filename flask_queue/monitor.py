@@ -14,7 +14,7 @@ from .record import AuditPage, Count, FailureGroup, JobRecord, JobState, MinuteM
 from .search import about_error, parse
 from .store.connect import translate_errors
 from .store.failures import failures
-from .store.keys import LOCAL_ID, split_id
+from .store.keys import LOCAL_ID, full_id, split_id
 from .store.queries import Queries
 from .store.survey import Survey, survey
 from .store.tallies import BY_HOUR, BY_MINUTE
@@ -169,8 +169,8 @@ class Monitor:
         most = given_number("logs", "limit", limit, whole(1))
         queue, local_id = self.resolve(job_id)
         lines = self._queries.logs(queue, local_id, most)
-        if not lines:
-            self._queries.get(queue, local_id)
+        if not lines and not self._queries.has(queue, local_id):
+            raise JobNotFound(full_id(queue, local_id))
         return lines
 
     def paused(self) -> dict[str, str]:

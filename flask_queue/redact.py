@@ -6,13 +6,15 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from .record import JobRecord
 
 #: Stands for a value that is not shown.
 HIDDEN = "•••"
+#: Characters of a key of which it is remembered whether it is secret.
+LONGEST_KNOWN = 100
 #: A key in JSON text, or text in it that looks like one.
 _KEY = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:')
 
@@ -42,7 +44,7 @@ def redact(value: Any, words: Iterable[str]) -> Any:
 
 def is_secret(key: str, words: Iterable[str]) -> bool:
     """Whether a key's value is hidden."""
-    return _pattern(tuple(words)).search(_parts(key)) is not None
+    return _is_secret(key, _pattern(tuple(words)))
 
 
 def redact_cut(text: str, words: Iterable[str]) -> str:
@@ -63,10 +65,20 @@ def _unescaped(key: str) -> str:
 
 def _redact(value: Any, secret: re.Pattern[str]) -> Any:
     if isinstance(value, dict):
-        return {key: HIDDEN if secret.search(_parts(key)) else _redact(item, secret) for key, item in value.items()}
+        return {key: HIDDEN if _is_secret(key, secret) else _redact(item, secret) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_redact(item, secret) for item in value]
     return value
+
+
+def _is_secret(key: str, secret: re.Pattern[str]) -> bool:
+    return _is_known_secret(key, secret) if len(key) <= LONGEST_KNOWN else secret.search(_parts(key)) is not None
+
+
+@lru_cache(maxsize=4096)
+def _is_known_secret(key: str, secret: re.Pattern[str]) -> bool:
+    """Payloads have the same few keys, again and again."""
+    return secret.search(_parts(key)) is not None
 
 
 @cache

@@ -61,6 +61,7 @@ def grow(value: Any, secret_words: Sequence[str]) -> Tree:
             continue
         for key, item in _members(inner, node, room):
             child = Node(key if len(key) <= MAX_KEY else f"{key[:MAX_KEY]}…", "", "", node.depth + 1)
+            room.is_cut |= len(key) > MAX_KEY
             node.children.append(child)
             if isinstance(inner, dict) and is_secret(key, secret_words):
                 child.kind, child.text = "hidden", HIDDEN
@@ -91,7 +92,7 @@ def _members(value: Any, node: Node, room: _Room) -> Iterable[tuple[str, Any]]:
         if room.text <= 0:
             return
         room.nodes -= 1
-        room.text -= len(key)
+        room.text -= min(len(key), MAX_KEY)
         yield key, item
 
 

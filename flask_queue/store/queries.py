@@ -55,6 +55,11 @@ class Queries:
             return job
         raise JobNotFound(full_id(queue, local_id))
 
+    def has(self, queue: str, local_id: str) -> bool:
+        """Whether there is such a job. Redis: one round trip."""
+        with translate_errors(self._store.client):
+            return bool(self._store.client.hexists(self._keys(queue)["state"], local_id))
+
     def find(self, local_id: str) -> list[str]:
         """The queues that have a job of this local id. Redis: one round trip."""
         with translate_errors(self._store.client), self._store.client.pipeline(transaction=False) as pipeline:

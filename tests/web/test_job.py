@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import threading
+from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
@@ -12,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flask import Flask
 
-from flask_queue import Job, JobNotFound
+from flask_queue import Job, JobNotFound, JobRecord, JobState, WorkerInfo
+from flask_queue.admin.desk import Desk
+from flask_queue.admin.pages.diagnosis import diagnose
 from flask_queue.current import current_broker
+from flask_queue.record import RunningJob
 from flask_queue.worker import Worker
 from tests.browser.hostile import CORPUS, MARK
 from tests.support import wait_until
@@ -24,7 +29,7 @@ if TYPE_CHECKING:
     import redis
     from flask.testing import FlaskClient
 
-    from flask_queue import FlaskQueue, JobRecord
+    from flask_queue import FlaskQueue
 
 
 class Unlucky(Job):
@@ -177,6 +182,52 @@ def test_a_job_that_waits_tells_why(visitor: FlaskClient, queue: FlaskQueue) -> 
     assert "flask queue work --queues emails" in text
     queue.pause("emails", "provider is down")
     assert "emails is paused (provider is down)" in page(visitor, record)
+
+
+def test_a_run_that_is_in_trouble_is_told(app: Flask) -> None:
+    """Its worker is silent, or cannot end it; nothing is said of one that simply runs."""
+    now = datetime.now(UTC)
+    record = JobRecord("default:a", "Held", "default", JobState.ACTIVE, {}, started_at=now, worker="w1")
+    run = RunningJob("default:a", "Held", "default", now)
+    worker = WorkerInfo("w1", "web1", 7, "1", {"default": 1}, 1, (run,), 0, now, now)
+    overdue = replace(worker, running=(replace(run, overdue=True),))
+
+    def told(*workers: WorkerInfo) -> list[str]:
+        return [advice.message for advice in diagnose(Desk(current_broker(), "ops", True), record, workers)]
+
+    assert told() == ["Its worker w1 is not heard of."]
+    assert told(overdue) == ["It has run longer than its time-out, and nothing could interrupt it."]
+    assert told(worker) == []
+
+
+def test_a_job_without_payload_can_only_be_looked_at(visitor: FlaskClient, queue: FlaskQueue) -> None:
+    """It is not known what it was, nor could it be sent again."""
+    record = SendEmail.dispatch(user_id=7)
+    store = queue.broker.store
+    store.client.hdel(store.transitions.keys("emails")["jobs"], record.id.partition(":")[2])
+    text = page(visitor, record)
+    assert '<h1 class="fq-wrap">A job without a payload</h1>' in text
+    assert "duplicate/" not in text
+    assert visitor.get(f"{HOME}jobs/{record.id}/duplicate/").status_code == 404
+
+
+def test_an_id_without_its_queue_finds_the_job(visitor: FlaskClient, queue: FlaskQueue) -> None:
+    """Its forms name the whole one."""
+    record = SendEmail.dispatch(user_id=7)
+    text = visitor.get(f"{HOME}jobs/{record.id.partition(':')[2]}/").text
+    assert f'action="{HOME}jobs/{record.id}/cancel"' in text
+
+
+def test_an_idle_page_costs_304(visitor: FlaskClient, queue: FlaskQueue) -> None:
+    """However long it is open."""
+    record = SendEmail.options(delay_s=3600).dispatch(user_id=7)
+    headers = {"X-Flask-Queue-Live": "1"}
+    first = visitor.get(f"{HOME}jobs/{record.id}/", headers=headers)
+    again = visitor.get(f"{HOME}jobs/{record.id}/", headers={**headers, "If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 304
+    queue.promote(record.id)
+    again = visitor.get(f"{HOME}jobs/{record.id}/", headers={**headers, "If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 200
 
 
 @pytest.mark.parametrize(("state", "verbs"), [("waiting", ["cancel", "delete"]), ("cancelled", ["retry", "delete"])])

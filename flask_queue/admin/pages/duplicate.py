@@ -10,9 +10,8 @@ from ...record import JobRecord
 from ...registry import JobActor
 from ..desk import Desk
 from ..masks import MisplacedMark, Secrets, mask, unmask
+from .job import LARGE_JSON, to_json
 
-#: Characters of JSON that a browser's form is good for; servers bound the size of forms, too.
-MOST_JSON = 256 << 10
 #: Rows of the field.
 FEWEST_ROWS, MOST_ROWS = 6, 32
 
@@ -32,13 +31,13 @@ def context(desk: Desk, job_id: str, refused: Refused | None = None) -> dict[str
         JobNotFound: there is no such job, or its payload is gone.
     """
     record = _record(desk, job_id)
-    masked, secrets = mask(record.payload, desk.config.redact)
-    text = json.dumps(masked, ensure_ascii=False, indent=2)
-    typed = text if refused is None or refused.typed is None else refused.typed
+    why_fixed = _why_fixed(desk, record)
+    masked, secrets = ({}, {}) if why_fixed else mask(record.payload, desk.config.redact)
+    typed = to_json(masked) if refused is None or refused.typed is None else refused.typed
     return {
         "title": f"Send {record.name} again",
         "job": record,
-        "why_fixed": _why_fixed(desk, record, text),
+        "why_fixed": why_fixed,
         "typed": typed,
         "rows": min(MOST_ROWS, max(FEWEST_ROWS, typed.count("\n") + 2)),
         "fault": None if refused is None else str(refused),
@@ -94,7 +93,7 @@ def _payload(desk: Desk, typed: str, secrets: Secrets) -> dict[str, Any]:
     return payload
 
 
-def _why_fixed(desk: Desk, record: JobRecord, text: str = "") -> str | None:
+def _why_fixed(desk: Desk, record: JobRecord) -> str | None:
     """Why the payload of this job cannot be edited; None where it can."""
     actor = desk.broker.actors.get(record.name)
     if actor is None:
@@ -103,6 +102,6 @@ def _why_fixed(desk: Desk, record: JobRecord, text: str = "") -> str | None:
         return "It is a plain actor: nothing could check other arguments. Send it from code, with its send()."
     if "args" in record.payload and "args" not in actor.signature.parameters:
         return "It was sent with arguments by position, which have no names here. Send it from code."
-    if len(text) > MOST_JSON:
+    if len(json.dumps(record.payload, ensure_ascii=False)) > LARGE_JSON:
         return f"Its payload is too large for a form: use `flask queue duplicate {record.id}` with what is to change."
     return None

@@ -24,6 +24,8 @@ from .diagnosis import diagnose
 MOST_LINES, MOST_LOG = 1000, 256 << 10
 #: Characters of a result that was cut, and so is no JSON, that the page shows.
 MOST_RESULT = 64 << 10
+#: Characters from which JSON is large.
+LARGE_JSON = 256 << 10
 #: A zone's distance from UTC.
 _OFFSET = re.compile(r"(?:UTC|Z)?(?:(?P<sign>[+-])(?P<hours>\d\d?):?(?P<minutes>\d\d)?)?", re.IGNORECASE)
 #: In which states a button makes sense.
@@ -140,8 +142,9 @@ def download(desk: Desk, job_id: str, part: str) -> tuple[str, str, str]:
 
 
 def to_json(value: Any) -> str:
-    """JSON as people read it."""
-    return json.dumps(value, ensure_ascii=False, indent=2)
+    """JSON as people read it; on one line where it is large, which takes a tenth of the time."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) > LARGE_JSON else json.dumps(value, ensure_ascii=False, indent=2)
 
 
 def _shown(value: Any, secret_words: Sequence[str]) -> Shown:
