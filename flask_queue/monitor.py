@@ -51,6 +51,8 @@ class Monitor:
     ) -> Page:
         """Up to `limit` jobs, newest first for finished states, next-to-run first for waiting and delayed.
 
+        Waiting and active jobs, and those that are searched for, come queue after queue, others in one order over all.
+
         Jobs come and go between two pages: one that stays is on one of them, and only one that waits may be on two.
         A page with a condition besides state and queue may have fewer jobs than its limit, even none, and a
         `next_cursor` all the same: it was looked for during 0.7 s, and the next page goes on. `scanned` of `total` jobs

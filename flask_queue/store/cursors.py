@@ -12,6 +12,7 @@ from typing import Any
 
 from ..query import Query
 from .keys import LOCAL_ID
+from .records import RawJob
 
 _SCORE = re.compile(r"[+-]?\d{1,20}(\.\d{1,20})?(e[+-]?\d{1,3})?", re.ASCII)
 _KINDS = (str, int, int, str, str, int, int, int)
@@ -37,6 +38,22 @@ class Cursor:
 
     def __str__(self) -> str:
         return base64.urlsafe_b64encode(json.dumps(astuple(self), separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A job that may be wanted, and the cursor behind it. Without `job` only its id was asked for."""
+
+    queue: str
+    local_id: str
+    cursor: Cursor
+    job: RawJob | None
+
+    @property
+    def raw(self) -> RawJob:
+        """The job, where more than its id was asked for."""
+        assert self.job is not None
+        return self.job
 
 
 def digest(query: Query, queues: Sequence[str]) -> str:

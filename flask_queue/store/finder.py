@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from redis import Redis
 
 from ..query import Query
-from . import prefilter
+from . import merge, prefilter
 from .connect import translate_errors
-from .cursors import Cursor
+from .cursors import Cursor, Found
 from .keys import QueueKeys
 from .places import Place, beginnings, counted_way, ways, whole_ids
 from .records import RawJob
@@ -31,22 +31,6 @@ STEP_BYTES = 1 << 20
 SLACK = 16
 
 _LETTERS = {state: letter for letter, state in STATES.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A job that may be wanted, and the cursor behind it. Without `job` only its id was asked for."""
-
-    queue: str
-    local_id: str
-    cursor: Cursor
-    job: RawJob | None
-
-    @property
-    def raw(self) -> RawJob:
-        """The job, where more than its id was asked for."""
-        assert self.job is not None
-        return self.job
 
 
 class Finder:
@@ -106,8 +90,18 @@ class Finder:
     def step(self, cursor: Cursor, most: int) -> tuple[list[Found], Cursor]:
         """Up to `most` jobs that may be wanted, and where to go on. Redis: find.lua, over at most `STEP` ids.
 
-        The ids of active jobs take two round trips before that.
+        The ids of active jobs take two round trips before that; lists of several queues that are read as one take one
+        for each of those.
         """
+        group = range(0) if self._shape["ids_only"] else merge.group(self._query, self._ways[cursor.way], cursor.place)
+        if len(group) < 2:
+            return self._look(cursor, most)
+        places = self._ways[cursor.way]
+        is_up = places[cursor.place].order == "up"
+        looks = [self._look(merge.part(cursor, index, is_up=is_up), most) for index in group]
+        return merge.merged(cursor, list(zip(group, looks, strict=True)), most, is_up=is_up)
+
+    def _look(self, cursor: Cursor, most: int) -> tuple[list[Found], Cursor]:
         place = self._ways[cursor.way][cursor.place]
         keys = QueueKeys(self._prefix, place.queue)
         with translate_errors(self._client):

@@ -13,8 +13,8 @@ from ..record import Count, JobRecord, JobState, MinuteMetrics, Page
 from ..redact import hide_secrets
 from . import places, scans, tallies
 from .connect import translate_errors
-from .cursors import Cursor, digest, read_cursor
-from .finder import Finder, Found, Reading
+from .cursors import Cursor, Found, digest, read_cursor
+from .finder import Finder, Reading
 from .keys import QueueKeys, full_id
 from .records import RawJob
 from .scripts import Call, load, run, run_all
@@ -148,7 +148,10 @@ class Queries:
         cut_bytes: int | None = None,
         within_s: float = WITHIN_S,
     ) -> Page:
-        """Up to `limit` jobs: state after state, queue after queue, each newest or next-to-run first.
+        """Up to `limit` jobs: state after state, each newest or next-to-run first.
+
+        Finished and delayed jobs of several queues come in one order, by their times; waiting and active ones, and those
+        that are searched for, come queue after queue.
 
         With a tag, or an error's fingerprint, all newest first where its index is shorter than the lists.
 

@@ -326,6 +326,50 @@ def test_all_states_at_once(queue: Driver, queries: Queries) -> None:
     assert all_ids(queries, query(JobState.FAILED, JobState.WAITING)) == ["w", "f"]
 
 
+@pytest.fixture
+def other(queue: Driver) -> Driver:
+    """The other queue."""
+    return Driver(queue.client, "other")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_queues_are_listed_as_one_by_time(queue: Driver, other: Driver, queries: Queries, seed: int) -> None:
+    """Newest first over all queues, each job once, also where many share a millisecond and jobs come and go."""
+    chance = random.Random(seed)
+    for number in range(60):
+        names = [f"{number:02}{letter}" for letter in "abcdefgh"[: chance.randrange(1, 8)]]
+        chance.choice((queue, other)).finish(*names, outcome=Failed(ERROR))
+    asked, seen, times = query(JobState.FAILED), list[str](), list[Any]()
+    stay = {record.id for page in read(queries, asked, 100) for record in page.records}
+    for page in read(queries, asked, chance.randrange(1, 20)):
+        seen += [record.id for record in page.records]
+        times += [record.finished_at for record in page.records]
+        # What fails now is newer than all that is still to come; what was seen may go, and the last of it, too.
+        queue.finish(f"new{len(seen)}", outcome=Failed(ERROR))
+        gone = chance.choice(seen)
+        (queue if gone.startswith("q:") else other).delete(gone.partition(":")[2])
+    assert len(seen) == len(set(seen))
+    assert set(seen) == stay
+    assert times == sorted(times, reverse=True)
+
+
+def test_delayed_jobs_of_all_queues_come_by_their_times(queue: Driver, other: Driver, queries: Queries) -> None:
+    """The next to run first."""
+    for number in range(30):
+        (queue if number % 3 else other).add(f"j{number:02}", due=f"+{600_000 - number * 1000}")
+    assert all_ids(queries, query(JobState.DELAYED), 4) == [f"j{number:02}" for number in reversed(range(30))]
+
+
+def test_a_state_after_those_of_several_queues_is_listed(queue: Driver, other: Driver, queries: Queries) -> None:
+    """All states at once, page by page."""
+    queue.finish("a", "b", outcome=Failed(ERROR))
+    other.finish("c", outcome=Failed(ERROR))
+    other.finish("d", outcome=Completed())
+    queue.finish("e", outcome=Completed())
+    queue.add("f")
+    assert all_ids(queries, query(), 1) == ["f", "c", "b", "a", "e", "d"]
+
+
 def test_a_page_says_how_far_it_is(queue: Driver, queries: Queries) -> None:
     """Of all that there is to look at, over all pages."""
     fill(queue, 25)
