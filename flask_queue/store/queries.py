@@ -150,8 +150,8 @@ class Queries:
     ) -> Page:
         """Up to `limit` jobs: state after state, each newest or next-to-run first.
 
-        Finished and delayed jobs of several queues come in one order, by their times; waiting and active ones, and those
-        that are searched for, come queue after queue.
+        Finished and delayed jobs of several queues come in one order, by their times; waiting and active ones, and
+        those that are searched for, come queue after queue.
 
         With a tag, or an error's fingerprint, all newest first where its index is shorter than the lists.
 
