@@ -36,6 +36,7 @@ def test_a_running_job_is_followed(visitor: Visitor, here: Shop) -> None:
     tell(here, 77, 100)
     assert onlooker.wait(INTERVAL_S) == 1
     expect(progress).to_have_attribute("value", "77.0")
+    assert progress.evaluate("bar => bar.clientWidth > bar.closest('section').clientWidth / 2")
     expect(log.locator("li").last).to_have_text("77: line 99")
     expect(log.locator("li").last).to_be_in_viewport()
     assert payload.evaluate("details => details.open") is False
