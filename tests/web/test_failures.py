@@ -103,6 +103,10 @@ def test_a_group_leads_to_its_jobs_and_to_their_retry(visitor: FlaskClient, queu
     asked = words(visitor.get(retry).text)
     assert re.search(r"\b2\b", asked)
     assert queue.counts()["emails"]["failed"] == 2
+    # A fingerprint tells nobody anything: the page names the type.
+    assert f"error {group.type}" in visitor.get(jobs).text
+    question = visitor.get(f"/admin/queues/jobs/bulk/?action=retry&state=failed&error={group.fingerprint}").text
+    assert f"({group.type})" in question
 
 
 def test_one_queue_is_looked_at_alone(visitor: FlaskClient, queue: FlaskQueue) -> None:

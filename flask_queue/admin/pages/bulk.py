@@ -11,6 +11,7 @@ from ...store.actions import Action
 from ..desk import Desk
 from ..filters import Filters
 from ..show import count, number
+from .jobs import CUT_BYTES, error_label
 
 __all__ = ["MOST", "WORDS", "apply", "question", "step", "told"]
 
@@ -38,8 +39,10 @@ def apply(desk: Desk, action: str, ids: Sequence[str]) -> str:
 def question(desk: Desk, args: Mapping[str, str]) -> dict[str, Any]:
     """What is asked before anything is done: to how many jobs."""
     action, filters = _action(args.get("action", "")), Filters.read(args)
-    found = Bulk(desk.broker).count(action, filters.query(desk.monitor))
-    return _context(action, filters) | {"step": None, "count": found}
+    query = filters.query(desk.monitor)
+    found = Bulk(desk.broker).count(action, query)
+    first = desk.monitor.page(query, limit=1, cut_bytes=CUT_BYTES).records if filters.error else ()
+    return _context(action, filters) | {"step": None, "count": found, "error_label": error_label(filters, first)}
 
 
 def step(desk: Desk, form: Mapping[str, str]) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...errors import QueueError
-from ...record import JobState, Page
+from ...record import JobRecord, JobState, Page
 from ...redact import hide_secrets
+from ...search import FINGERPRINT
 from ..desk import Desk
 from ..filters import AGES, Filters, actions_for
 from .export import LIMIT
@@ -31,6 +32,7 @@ def context(desk: Desk, args: Mapping[str, str]) -> dict[str, Any]:
     return {
         "title": "Jobs",
         "filters": filters,
+        "error_label": error_label(filters, page.records),
         "fault": fault,
         "tabs": _tabs(counts, filters),
         "queues": list(counts),
@@ -46,6 +48,12 @@ def context(desk: Desk, args: Mapping[str, str]) -> dict[str, Any]:
         "export_limit": LIMIT,
         "possible": () if fault else _possible(filters),
     }
+
+
+def error_label(filters: Filters, records: Sequence[JobRecord]) -> str:
+    """What the chosen errors are called: the type that a group failed with tells more than its fingerprint."""
+    types = {record.error.type for record in records if record.error is not None}
+    return types.pop() if FINGERPRINT.fullmatch(filters.error) and len(types) == 1 else filters.error
 
 
 def _tabs(counts: Mapping[str, Mapping[str, int]], filters: Filters) -> list[tuple[str, str, int]]:
