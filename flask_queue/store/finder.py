@@ -27,6 +27,8 @@ from .transitions import BATCH
 STEP = 500
 #: Of messages and attempts that Redis reads in one step, besides the last one.
 STEP_BYTES = 1 << 20
+#: Seconds after which it ends a step.
+STEP_S = 0.003
 #: Entries that are read beyond what is wanted, as some may be tombstones.
 SLACK = 16
 
@@ -168,6 +170,7 @@ class Finder:
             "most": most,
             "count": STEP if not query.is_plain else min(STEP, most + SLACK),
             "bytes": STEP_BYTES,
+            "seconds": STEP_S,
             "letters": "".join(map(_LETTERS.__getitem__, place.states)),
             "since": query.since_ms,
             "till": query.until_ms,

@@ -200,8 +200,8 @@ class Transitions:
         keys = self.keys(queue)
         lost = JobError("WorkerLost", f"its worker died under it more than {max_recoveries} times: %s")
         pause_ms = random.randint(*SUSPECT_PAUSE_MS)
-        args: list[Argument] = [keys.tag, lease_ms, max_recoveries, _error_json(lost), SUSPECT_FROM, pause_ms]
-        args.append(_group_json(lost))
+        args: list[Argument] = [keys.tag, lease_ms, max_recoveries, error_json(lost), SUSPECT_FROM, pause_ms]
+        args.append(group_json(lost))
         reply = run(client, Call(load("reap"), keys, args))
         return Reaped(int(reply[0]), [job.decode() for job in reply[1]], int(reply[2]), int(reply[3]))
 
@@ -232,12 +232,12 @@ class Transitions:
         return bool(run(client, call))
 
 
-def _error_json(error: JobError) -> str:
+def error_json(error: JobError) -> str:
     """The traceback comes last, so that Lua can cut it off."""
     return _dumps({"type": error.type, "message": error.message, "place": error.place, "traceback": error.traceback})
 
 
-def _group_json(error: JobError) -> str:
+def group_json(error: JobError) -> str:
     """What jobs that failed for the same reason have in common; Lua makes their fingerprint of it."""
     return _dumps({"type": error.type, "place": error.place})
 
@@ -256,10 +256,10 @@ def _append_settlement(completed: list[Argument], others: list[Argument], settle
         case Completed():
             completed += (*head, outcome.result, "t" if outcome.result_cut else "")
         case Retried():
-            others += ("retried", *head, outcome.delay_ms, _error_json(outcome.error), "", outcome.message or "")
+            others += ("retried", *head, outcome.delay_ms, error_json(outcome.error), "", outcome.message or "")
         case Failed():
             kind = "failed" if outcome.spends_attempt else "refused"
-            others += (kind, *head, 0, _error_json(outcome.error), _group_json(outcome.error), "")
+            others += (kind, *head, 0, error_json(outcome.error), group_json(outcome.error), "")
         case Released():
             others += ("released", *head, outcome.delay_ms, "", "", "")
         case Cancelled():

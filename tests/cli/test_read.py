@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from functools import partialmethod
 from typing import TYPE_CHECKING, Any
 
+from flask_queue.store.queries import Queries
 from tests.cli import program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
     from flask import Flask
 
     from tests.cli.conftest import Invoke
@@ -58,6 +61,36 @@ def test_jobs_goes_on_where_it_ended(app: Flask, invoke: Invoke) -> None:
     second = invoke("jobs", "--limit", "2", "--json", "--cursor", cursor)
     assert [record["id"] for record in json.loads(second.stdout)] == [jobs[2].id]
     assert second.stderr == ""
+
+
+def test_jobs_finds_what_is_searched(app: Flask, invoke: Invoke, work: Callable[[], None]) -> None:
+    """By error, argument, text and time; a wrong term is wrong usage, which says what to do."""
+    boom = program.Boom.dispatch()
+    work()
+    seven, eight = program.Add.dispatch(7), program.Add.dispatch(8)
+
+    def ids(*options: str) -> list[str]:
+        return [record["id"] for record in json.loads(invoke("jobs", "--json", *options).stdout)]
+
+    assert ids("--search", "args.a:7") == [seven.id]
+    assert ids("--search", "state:failed boom") == ids("--error", "valueerror: no") == [boom.id]
+    assert ids("--search", "state:failed", "--name", "Add") == ids("--tag", "vip") == []
+    assert ids("--since", "1h", "--name", "Add") == [seven.id, eight.id]
+    assert ids("--until", "1h") == ids("--since", "2090-01-01T00:00Z") == []
+    assert ids("--until", "2090-01-01", "--state", "failed", "--since", "90") == [boom.id]
+    wrong = {"--search": "user:7", "--since": "soon", "--until": "9x", "--cursor": "x"}
+    told = {option: invoke("jobs", option, value) for option, value in wrong.items()}
+    assert [result.exit_code for result in told.values()] == [2] * 4
+    for option, words in zip(wrong, ("is no qualifier", "give a time", "a unit", "this cursor is not"), strict=True):
+        assert words in told[option].stderr
+
+
+def test_jobs_goes_on_until_it_has_enough(app: Flask, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often a page ends because its time is over."""
+    monkeypatch.setattr("flask_queue.store.queries.Queries.page", partialmethod(Queries.page, within_s=0))
+    jobs = [program.Add.dispatch(number % 700) for number in range(1400)]
+    found = json.loads(invoke("jobs", "--search", "args.a:699", "--json").stdout)
+    assert [record["id"] for record in found] == [jobs[699].id, jobs[1399].id]
 
 
 def test_show_tells_the_whole_story(app: Flask, invoke: Invoke, work: Callable[[], None]) -> None:

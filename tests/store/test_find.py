@@ -12,7 +12,9 @@ import pytest
 from flask_queue.outcome import Completed, Failed
 from flask_queue.query import Query
 from flask_queue.record import JobState
+from flask_queue.store import finder
 from flask_queue.store.queries import Queries
+from flask_queue.store.scripts import run
 from flask_queue.store.store import Store
 from tests.store.driver import ERROR, PREFIX, Driver
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flask_queue.record import Page
+
+KIB = 1 << 10
 
 
 @pytest.fixture
@@ -415,3 +419,77 @@ def test_a_cursor_belongs_to_what_was_asked_for(queue: Driver, queries: Queries)
     cut = page.next_cursor[:-3]
     with pytest.raises(ValueError, match="is not one of a page's next_cursor"):
         queries.page(query(JobState.WAITING), limit=2, cursor=cut)
+
+
+@pytest.fixture
+def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The bytes of each reply of find.lua."""
+    found: list[int] = []
+
+    def measured(client: Any, call: Any) -> Any:
+        reply = run(client, call)
+        found.append(sum(len(part) for parts in reply[-1] for part in parts if isinstance(part, bytes)))
+        return reply
+
+    monkeypatch.setattr(finder, "run", measured)
+    return found
+
+
+def test_large_payloads_are_read_a_few_at_a_time(queue: Driver, queries: Queries, sizes: list[int]) -> None:
+    """Whatever the length of a page, and with or without a search in them."""
+    message = b'Big\n{"token":"' + b"x" * (700 * KIB) + b'","end":"Rome"}'
+    names = fill(queue, 20, prefix="small")
+    for number in range(12):
+        queue.add(f"big{number:02}", message=message)
+        names.append(f"big{number:02}")
+    names += fill(queue, 20, prefix="other")
+    assert all_ids(queries, query(JobState.WAITING), 50) == names
+    assert max(sizes) <= finder.STEP_BYTES + len(message) + 1000
+    assert all_ids(queries, query(JobState.WAITING, args=(("end", "rome"),)), 50) == names[20:32]
+    assert all_ids(queries, query(JobState.WAITING, texts=("nothing",)), 50) == []
+    assert max(sizes) <= finder.STEP_BYTES + len(message) + 1000
+
+
+def test_a_listing_can_cut_payloads(queue: Driver, queries: Queries, sizes: list[int]) -> None:
+    """Longer ones are excerpts of their JSON; others are whole, as all are where they are searched."""
+    queue.add("small")
+    queue.add("big", message=b'Big\n{"text":"' + "é".encode() * 5000 + b'"}')
+    small, big = queries.page(query(), limit=5, cut_bytes=100).records
+    assert (small.payload, small.payload_excerpt) == ({"user_id": 7}, None)
+    assert (big.name, big.payload) == ("Big", {})
+    assert big.payload_excerpt == '{"text":"' + "é" * 44
+    assert max(sizes) < 1000
+    [found] = queries.page(query(texts=("ééé",)), limit=5, cut_bytes=100).records
+    assert found.payload == {"text": "é" * 5000}
+
+
+def test_results_are_read_a_few_at_a_time(queue: Driver, queries: Queries, sizes: list[int]) -> None:
+    """They are a part of the state records."""
+    names = [f"j{number:02}" for number in range(80)]
+    queue.finish(*names, outcome=Completed(f'"{"x" * 60 * KIB}"'))
+    assert sorted(all_ids(queries, query(JobState.COMPLETED), 100)) == names
+    assert max(sizes) <= finder.STEP_BYTES + 100 * KIB
+
+
+def test_a_search_ends_its_page_in_time(queue: Driver, queries: Queries) -> None:
+    """With what was found until then, and a cursor that goes on; nothing is looked at twice."""
+    names = fill(queue, 2600)
+    queue.add("needle", message=b'Job\n{"user_id":42}')
+    asked = query(JobState.WAITING, args=(("user_id", "42"),))
+    pages = list(read(queries, asked, within_s=0))
+    assert len(pages) > 5
+    assert [ids(page.records) for page in pages if page.records] == [["needle"]]
+    assert [page.scanned for page in pages] == sorted(page.scanned for page in pages)
+    assert (pages[-1].scanned, pages[-1].total) == (len(names) + 1,) * 2
+    [whole] = read(queries, asked, within_s=60)
+    assert ids(whole.records) == ["needle"]
+
+
+def test_a_job_without_its_payload_is_listed(queue: Driver, queries: Queries) -> None:
+    """It was evicted, or deleted by hand: a search passes it over, a listing shows what there is."""
+    queue.add("lost", "whole")
+    queue.client.hdel(queue.keys["jobs"], "lost")
+    assert all_ids(queries, query()) == ["lost", "whole"]
+    assert all_ids(queries, query(names=("SendWelcomeEmail",))) == ["whole"]
+    assert all_ids(queries, query(texts=("user",))) == ["whole"]
+    queue.delete("lost")

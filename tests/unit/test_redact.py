@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from flask_queue.config import REDACTED
-from flask_queue.redact import HIDDEN, redact, redact_cut
+from flask_queue.record import JobRecord, JobState
+from flask_queue.redact import HIDDEN, hide_secrets, redact, redact_cut
 
 
 @pytest.mark.parametrize(
@@ -74,3 +75,11 @@ def test_a_huge_key_takes_no_time() -> None:
 def test_cut_json_ends_at_its_first_secret(text: str, shown: str) -> None:
     """Whatever comes before it is shown."""
     assert redact_cut(text, ["token", "card"]) == shown
+
+
+def test_an_excerpt_of_a_payload_ends_at_the_first_secret() -> None:
+    """As any text that was cut."""
+    excerpt = '{"user":1,"token":"abc","more":'
+    record = JobRecord("q:a", "Job", "q", JobState.WAITING, {}, payload_excerpt=excerpt)
+    assert hide_secrets(record, REDACTED).payload_excerpt == '{"user":1,"token": •••'
+    assert hide_secrets(JobRecord("q:a", "Job", "q", JobState.WAITING, {}), REDACTED).payload_excerpt is None

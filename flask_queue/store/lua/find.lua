@@ -4,11 +4,12 @@
 -- Returns: how many ids were looked at, 1 where these were the last, id and position (see includes/next_ids.lua) of the last of
 --       them, then a list of each job found: id, its position, how many were looked at up to it, and unless only ids are wanted
 --       its state record, message, attempts, progress, tags; a message longer than `cut` bytes comes cut, with one byte more
--- Redis holds one message at a time, and stops after the one that makes `bytes` full.
+-- Redis holds one message at a time, and stops after the one that makes `bytes` full, or once it took `seconds`.
 -- @include state
 -- @include tombstone
 -- @include next_ids
 -- @include is_wanted
+-- @include clock
 local CHUNK = 64
 
 local wanted = cjson.decode(ARGV[2])
@@ -26,11 +27,12 @@ local function add(n, record)
   reply[#reply + 1] = found
 end
 
-local function is_done()
+local function is_full()
   return #reply == wanted.most or bytes >= wanted.bytes
 end
 
-while looked < #ids and not is_done() do
+local began = clock()
+while looked < #ids and not is_full() and (looked == 0 or clock() - began < wanted.seconds) do
   local records = redis.call('HMGET', state, unpack(ids, looked + 1, math.min(looked + CHUNK, #ids)))
   for n = 1, #records do
     looked = looked + 1
@@ -40,7 +42,7 @@ while looked < #ids and not is_done() do
         add(looked, records[n])
       end
       bytes = bytes + #records[n] + bytes_read()
-      if is_done() then
+      if is_full() then
         break
       end
     end

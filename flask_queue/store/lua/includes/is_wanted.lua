@@ -37,13 +37,21 @@ local function has_name(names)
   return false
 end
 
+local function occurs(texts, where)
+  for n = 1, #texts do
+    if string.find(where, texts[n], 1, true) then
+      return true
+    end
+  end
+  return false
+end
+
 local function has(needle, letter, folds)
-  local text = needle.text
-  return needle.in_id and string.find(string.lower(looked_at.id), text, 1, true)
-    or needle.in_message and string.find(folded('message', jobs, folds), text, 1, true)
+  return needle.in_id and occurs(needle.texts, string.lower(looked_at.id))
+    or needle.in_message and occurs(needle.texts, part_as(needle.how, 'message', jobs, folds))
     -- Only what did not complete, nor was cancelled, has an error.
     or needle.in_attempts and letter ~= 'c' and letter ~= 'x'
-      and string.find(folded('attempts', attempts, folds), text, 1, true)
+      and occurs(needle.texts, part_as(needle.how, 'attempts', attempts, folds))
 end
 
 local function has_all(needles, letter, folds)

@@ -3,6 +3,7 @@ local looked_at = {}
 
 local function look_at(id)
   looked_at.id, looked_at.message, looked_at.attempts = id, nil, nil
+  looked_at.message_lower, looked_at.attempts_lower = nil, nil
   looked_at.message_folded, looked_at.attempts_folded = nil, nil
 end
 
@@ -15,17 +16,22 @@ local function part(name, hash)
   return text
 end
 
-local FOLDED = {message = 'message_folded', attempts = 'attempts_folded'}
-
--- The same in lower case. Of letters outside of ASCII that is true of those of `folds` alone.
-local function folded(name, hash, folds)
-  local text = looked_at[FOLDED[name]]
+-- The same as a needle is looked for in it: 'exact', or in 'lower' case, or 'folded': of letters outside of ASCII that is done
+-- with those of `folds` alone. Each is made once.
+local part_as
+function part_as(how, name, hash, folds)
+  if how == 'exact' then
+    return part(name, hash)
+  end
+  local key = name .. '_' .. how
+  local text = looked_at[key]
   if not text then
-    text = string.lower(part(name, hash))
-    if folds then
-      text = string.gsub(text, '[\194-\244][\128-\191]+', folds)
+    if how == 'lower' then
+      text = string.lower(part(name, hash))
+    else
+      text = string.gsub(part_as('lower', name, hash), '[\194-\244][\128-\191]+', folds or {})
     end
-    looked_at[FOLDED[name]] = text
+    looked_at[key] = text
   end
   return text
 end
