@@ -53,10 +53,10 @@ WORKER = "web-1:4711:5c1e"
 SETTINGS = {"QUEUE_KEEP_COMPLETED": 10**8, "QUEUE_KEEP_FAILED": 10**8}
 
 
-def make_app(url: str) -> tuple[Flask, FlaskQueue]:
+def make_app(url: str, **settings: Any) -> tuple[Flask, FlaskQueue]:
     """An app that has these queues."""
     app = Flask("seeded")
-    app.config.update({"QUEUE_REDIS_URL": url, **SETTINGS})
+    app.config.update({"QUEUE_REDIS_URL": url, **SETTINGS, **settings})
     return app, FlaskQueue(app, queues=[Queue(name) for name in QUEUES])
 
 

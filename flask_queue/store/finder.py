@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from redis import Redis
@@ -19,14 +20,14 @@ from .cursors import Cursor, Found
 from .keys import QueueKeys
 from .places import Place, beginnings, counted_way, ways, whole_ids
 from .records import RawJob
-from .scripts import Argument, Call, load, run
+from .scripts import Argument, Call, load, run, run_all
 from .state import STATES, StateRecord
 from .transitions import BATCH
 
 #: Ids that Redis looks at in one step: some milliseconds at most.
 STEP = 500
 #: Of messages and attempts that Redis reads in one step, besides the last one.
-STEP_BYTES = 1 << 20
+STEP_BYTES = 4 << 20
 #: Seconds after which it ends a step.
 STEP_S = 0.003
 #: Entries that are read beyond what is wanted, as some may be tombstones.
@@ -66,11 +67,13 @@ class Finder:
         self._ways = [*ways(query, queues, oldest_first=oldest_first), whole_ids(query, queues)]
         needles = prefilter.needles(query)
         self._texts = {"needles": [needle.as_data() for needle in needles] or None, "folds": prefilter.folds(needles)}
+        # A bulk action must meet what goes on to another state meanwhile, also if that was empty when it began.
+        self._skips_empty = not oldest_first
         self._shape = {"cut": None if query.needs_texts else cut_bytes, "ids_only": ids_only}
 
     def begin(self, digest: str, began_ms: int = 0) -> Cursor:
         """The cursor at the beginning of the shortest way. Redis: one round trip."""
-        sizes = self._sizes()
+        sizes = [sum(way) for way in self._sizes]
         *others, whole = sizes
         # Where there are jobs of these whole ids, those are meant.
         chosen = len(others) if whole else min(range(len(others)), key=others.__getitem__)
@@ -79,7 +82,7 @@ class Finder:
     def exact_size(self) -> int | None:
         """How many jobs meet the query, where the length of a list or an index tells. Redis: one round trip."""
         way = counted_way(self._query)
-        return None if way is None else self._sizes()[way]
+        return None if way is None else sum(self._sizes[way])
 
     def is_over(self, cursor: Cursor) -> bool:
         """Whether nothing comes behind it."""
@@ -92,9 +95,12 @@ class Finder:
     def step(self, cursor: Cursor, most: int) -> tuple[list[Found], Cursor]:
         """Up to `most` jobs that may be wanted, and where to go on. Redis: find.lua, over at most `STEP` ids.
 
-        The ids of active jobs take two round trips before that; lists of several queues that are read as one take one
-        for each of those.
+        Lists of several queues that are read as one take one round trip for each of those.
         """
+        if self._skips_empty and not cursor.at:
+            cursor = self._beyond_empty(cursor)
+            if self.is_over(cursor):
+                return [], cursor
         group = range(0) if self._shape["ids_only"] else merge.group(self._query, self._ways[cursor.way], cursor.place)
         if len(group) < 2:
             return self._look(cursor, most)
@@ -107,7 +113,7 @@ class Finder:
         place = self._ways[cursor.way][cursor.place]
         keys = QueueKeys(self._prefix, place.queue)
         with translate_errors(self._client):
-            rest = self._known_ids(place, keys, cursor.local_id)
+            rest = sorted(local_id for local_id in place.ids if local_id > cursor.local_id)
             args: list[Argument] = [
                 keys.tag,
                 json.dumps(self._wanted(place, cursor, most), ensure_ascii=False),
@@ -121,40 +127,31 @@ class Finder:
             behind = _behind(cursor, last_id, at, looked)
         return jobs, behind
 
-    def _sizes(self) -> list[int]:
-        """How many ids each way has, about. Redis: one round trip."""
-        with translate_errors(self._client), self._client.pipeline(transaction=False) as pipeline:
-            commands = [sum(self._add_size(pipeline, place) for place in way) for way in self._ways]
-            replies = iter(pipeline.execute())
-            return [sum(int(next(replies)) for _ in range(count)) for count in commands]
+    @cached_property
+    def _sizes(self) -> list[list[int]]:
+        """How many ids each place of each way had, about. Redis: sizes.lua for each queue, one round trip."""
+        asked: dict[str, list[dict[str, Any]]] = {}
+        numbers = [[_ask(asked, place) for place in way] for way in self._ways]
+        calls = []
+        for queue, wanted in asked.items():
+            keys = QueueKeys(self._prefix, queue)
+            calls.append(Call(load("sizes"), keys, [keys.tag, json.dumps(wanted, ensure_ascii=False)]))
+        with translate_errors(self._client):
+            replies = run_all(self._client, calls)
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+        told = dict(zip(asked, replies, strict=True))
+        return [
+            [int(told[place.queue][number]) for place, number in zip(way, counted, strict=True)]
+            for way, counted in zip(self._ways, numbers, strict=True)
+        ]
 
-    def _add_size(self, pipeline: Any, place: Place) -> int:
-        """Ask how many ids a place has; returns how many commands that took."""
-        keys = QueueKeys(self._prefix, place.queue)
-        match place.order:
-            case "up" | "down":
-                pipeline.zcount(keys[place.source], place.low, place.high)
-            case "list":
-                pipeline.llen(keys[place.source])
-            case "given":
-                for local_id in place.ids:
-                    pipeline.hexists(keys["state"], local_id)
-                return len(place.ids)
-            case "active":
-                return 0  # few: as many as there are threads
-        return 1
-
-    def _known_ids(self, place: Place, keys: QueueKeys, last_id: str) -> list[str]:
-        """The ids behind the last one, where they are not read in Redis."""
-        ids = set(place.ids)
-        if place.order == "active":
-            client: Any = self._client
-            workers = client.zrange(keys["workers"], 0, -1)
-            with client.pipeline(transaction=False) as pipeline:
-                for worker in workers:
-                    pipeline.smembers(keys[f"active:{worker.decode()}"])
-                ids = {local_id.decode() for held in pipeline.execute() for local_id in held}
-        return sorted(local_id for local_id in ids if local_id > last_id)
+    def _beyond_empty(self, cursor: Cursor) -> Cursor:
+        """The beginning of the next place that is not empty, or the end."""
+        sizes = self._sizes[cursor.way]
+        place = next((n for n in range(cursor.place, len(sizes)) if sizes[n]), len(sizes))
+        return replace(cursor, place=place)
 
     def _wanted(self, place: Place, cursor: Cursor, most: int) -> dict[str, Any]:
         """What find.lua and its includes read; what is None is left out."""
@@ -162,7 +159,7 @@ class Finder:
         indexes = [*(f"by:tag:{tag}" for tag in query.tags), *(f"by:error:{each}" for each in query.fingerprints)]
         wanted = {
             "source": place.source,
-            "order": "given" if place.order == "active" else place.order,
+            "order": place.order,
             "low": place.low,
             "high": place.high,
             "id": cursor.local_id or None,
@@ -227,6 +224,15 @@ class Reading:
             ids = [each.local_id for each in found if self._matches(each)]
             self.cursor = behind
             yield queue, list(dict.fromkeys(ids))
+
+
+def _ask(asked: dict[str, list[dict[str, Any]]], place: Place) -> int:
+    """Ask for the size of a place; the number of that among what its queue is asked for."""
+    wanted = asked.setdefault(place.queue, [])
+    wanted.append(
+        {"source": place.source, "order": place.order, "low": place.low, "high": place.high, "ids": place.ids}
+    )
+    return len(wanted) - 1
 
 
 def _behind(cursor: Cursor, local_id: bytes, at: bytes, looked: int) -> Cursor:

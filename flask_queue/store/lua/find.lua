@@ -1,5 +1,5 @@
 -- Finds jobs in one place: of its next ids those that may be wanted, looking at them one by one. Reads only.
--- KEYS: state jobs attempts progress tags
+-- KEYS: state jobs attempts progress tags workers
 -- ARGV: tag, JSON of what is wanted: see store/finder.py, then ids, only where the order is 'given'
 -- Returns: how many ids were looked at, 1 where these were the last, id and position (see includes/next_ids.lua) of the last of
 --       them, then a list of each job found: id, its position, how many were looked at up to it, and unless only ids are wanted

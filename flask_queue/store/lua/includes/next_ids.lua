@@ -1,6 +1,7 @@
 -- The next ids of a place, and the position of each: a text that says where to go on behind it, also once it is gone. By order:
 --   up, down   of a sorted set, within `low` and `high`: 'score'; among equal scores the id decides
 --   list       of `waiting`: 'index.distance', that from the end
+--   active     of the sets of the workers, in the order of ids; these have no position
 --   given      those of ARGV
 -- `id` and `at` are id and position of the last one that was seen, if any. Returns whether these are the last ones, too.
 -- @include rank
@@ -35,13 +36,38 @@ local function from_list(wanted, key)
   return ids, positions, first + #ids >= length
 end
 
+local function without_positions(ids)
+  local positions = {}
+  for n = 1, #ids do
+    positions[n] = '0'
+  end
+  return ids, positions
+end
+
+local function from_workers(wanted)
+  local ids, chosen = {}, {}
+  for _, worker in ipairs(redis.call('ZRANGE', workers, 0, -1)) do
+    for _, id in ipairs(redis.call('SMEMBERS', ARGV[1] .. ':active:' .. worker)) do
+      if not wanted.id or comes_before(wanted.id, id) then
+        ids[#ids + 1] = id
+      end
+    end
+  end
+  table.sort(ids, comes_before)
+  for n = 1, math.min(#ids, wanted.count) do
+    chosen[n] = ids[n]
+  end
+  return chosen, #ids == #chosen
+end
+
 local function next_ids(wanted)
   if wanted.order == 'given' then
-    local ids, positions = {unpack(ARGV, 3)}, {}
-    for n = 1, #ids do
-      positions[n] = '0'
-    end
+    local ids, positions = without_positions({unpack(ARGV, 3)})
     return ids, positions, true
+  elseif wanted.order == 'active' then
+    local found, is_last = from_workers(wanted)
+    local ids, positions = without_positions(found)
+    return ids, positions, is_last
   end
   return (wanted.order == 'list' and from_list or from_set)(wanted, ARGV[1] .. ':' .. wanted.source)
 end
