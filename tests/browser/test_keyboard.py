@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
-    from .conftest import Shop, Visitor
+    from .conftest import Shop, Visit, Visitor
 
 #: More than there are things to press on a page.
 MOST_STOPS = 80
@@ -62,6 +62,58 @@ def test_g_goes_to_pages(visitor: Visitor) -> None:
         page.keyboard.press("g")
         page.keyboard.press(key)
         expect(page.locator(".fq-tabs [aria-current=page]")).to_have_text(title)
+
+
+def test_a_slash_goes_to_the_search(visitor: Visitor) -> None:
+    """From any page; what is typed there is no shortcut."""
+    page = visitor.open()
+    page.keyboard.press("/")
+    page.wait_for_url("**/jobs/")
+    page.keyboard.press("/")
+    search = page.get_by_label("Search", exact=True)
+    expect(search).to_be_focused()
+    page.keyboard.type("?jxl/")
+    expect(search).to_have_value("?jxl/")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+def test_rows_are_walked_selected_and_opened(visitor: Visitor) -> None:
+    """`j` down, `k` up, `x` selects, Enter opens."""
+    page = visitor.open("jobs/?queue=emails")
+    rows, current = page.locator("[data-rows] > tr"), page.locator(".fq-current")
+    ids = [row.get_attribute("id") for row in rows.all()[:3]]
+    for key, place in (("k", 0), ("j", 1), ("j", 2), ("k", 1)):
+        page.keyboard.press(key)
+        expect(current).to_have_attribute("id", str(ids[place]))
+    page.keyboard.press("x")
+    expect(current.get_by_role("checkbox")).to_be_checked()
+    expect(page.locator("[data-chosen]").first).to_have_text("1")
+    page.keyboard.press("x")
+    expect(page.locator("[data-chosen]").first).to_have_text("0")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/jobs/{str(ids[1]).removeprefix('job-')}/")
+
+
+def test_all_rows_are_selected_at_once(visitor: Visitor) -> None:
+    """By the box in the heading; buttons that need a choice wait for one."""
+    page = visitor.open("jobs/?queue=emails")
+    every, rows = page.get_by_label("Select all on this page"), page.locator("[data-rows] [name=rowid]")
+    retry = page.locator("[data-needs-choice]").first
+    expect(retry).to_be_disabled()
+    every.check()
+    expect(page.locator("[data-chosen]").first).to_have_text(str(rows.count()))
+    expect(retry).to_be_enabled()
+    rows.first.uncheck()
+    assert every.evaluate("box => box.indeterminate && !box.checked")
+
+
+def test_an_id_is_copied(visit: Visit, filled: Shop) -> None:
+    """The button says that it was."""
+    visitor = visit(permissions=["clipboard-read", "clipboard-write"])
+    page = visitor.open("jobs/emails:done/")
+    page.get_by_role("button", name="Copy the id").click()
+    expect(page.locator("[data-copy] [data-label]").first).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == "emails:done"
 
 
 def test_the_colour_scheme_is_chosen_three_ways(visitor: Visitor) -> None:

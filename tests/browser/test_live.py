@@ -98,7 +98,7 @@ def test_a_page_follows_without_a_reload(onlooker: Onlooker, here: Shop) -> None
     here.queue.delete(job.id)
 
 
-@pytest.mark.parametrize("path", ["audit/", "about/", "jobs/emails:done/", "queue/emails/"])
+@pytest.mark.parametrize("path", ["audit/", "jobs/?queue=emails", "jobs/emails:done/", "queue/emails/"])
 def test_an_idle_page_is_answered_with_304(visitor: Visitor, path: str) -> None:
     """The first update tells which state the page is in; from then on nothing is sent while nothing happens."""
     onlooker = Onlooker(visitor, path)
@@ -121,7 +121,7 @@ def test_live_updates_can_be_switched_off(onlooker: Onlooker, visitor: Visitor) 
     button.click()
     expect(onlooker.page.get_by_role("button", name="Paused")).to_have_attribute("aria-pressed", "false")
     assert onlooker.wait(60) == 0
-    visitor.open("about/")
+    visitor.open("audit/")
     expect(visitor.page.get_by_role("button", name="Paused")).to_be_visible()
     with visitor.page.expect_response(lambda answer: LIVE_HEADER in answer.request.headers):
         visitor.page.get_by_role("button", name="Paused").click()
@@ -160,3 +160,62 @@ def test_an_open_dialog_is_not_disturbed(onlooker: Onlooker) -> None:
     assert onlooker.wait(60) == 0
     onlooker.page.keyboard.press("Escape")
     assert onlooker.wait(INTERVAL_S) == 1
+
+
+def test_a_selection_is_not_disturbed(visitor: Visitor) -> None:
+    """Nothing moves under somebody who ticks rows; updates go on once none is ticked."""
+    onlooker = Onlooker(visitor, "jobs/?queue=emails")
+    box = onlooker.page.locator("[name=rowid]").nth(1)
+    box.check()
+    assert onlooker.wait(60) == 0
+    box.uncheck()
+    assert onlooker.wait(INTERVAL_S) == 1
+
+
+def test_an_open_question_is_not_disturbed(onlooker: Onlooker, visitor: Visitor) -> None:
+    """Nor is somebody who types."""
+    visitor.open("queue/emails/")
+    ask = onlooker.page.locator("details.fq-ask").first
+    ask.locator("summary").click()
+    ask.get_by_label("Reason").fill("The mail server")
+    assert onlooker.wait(60) == 0
+    expect(ask.get_by_label("Reason")).to_have_value("The mail server")
+
+
+def test_a_field_is_not_disturbed(visitor: Visitor) -> None:
+    """While it has the focus."""
+    onlooker = Onlooker(visitor, "jobs/?queue=emails")
+    onlooker.page.get_by_label("Search", exact=True).fill("args.")
+    assert onlooker.wait(60) == 0
+    onlooker.page.get_by_label("Search", exact=True).blur()
+    assert onlooker.wait(INTERVAL_S) == 1
+
+
+def test_a_list_does_not_jump(visitor: Visitor, here: Shop) -> None:
+    """Newer jobs are offered by a line; whoever presses it sees them."""
+    onlooker = Onlooker(visitor, "jobs/?queue=emails")
+    job = SendWelcomeEmail.dispatch(user_id=1)
+    offer = onlooker.page.get_by_role("button", name="There are newer jobs")
+    expect(offer).to_be_hidden()
+    assert onlooker.wait(INTERVAL_S) == 1
+    expect(offer).to_be_visible()
+    offer.click()
+    expect(onlooker.page.locator(f"[id='job-{job.id}']")).to_be_visible()
+    here.queue.delete(job.id)
+
+
+def test_the_current_row_stays_the_current_one(visitor: Visitor, here: Shop) -> None:
+    """Also when the rows around it change."""
+    jobs = [SendWelcomeEmail.dispatch(user_id=n, plan="walked") for n in range(3)]
+    onlooker = Onlooker(visitor, "jobs/?tag=plan:walked")
+    onlooker.page.keyboard.press("j")
+    current = onlooker.page.locator(".fq-current")
+    before = current.get_attribute("id")
+    others = [job for job in jobs if f"job-{job.id}" != before]
+    here.queue.delete(others[0].id)
+    assert onlooker.wait(INTERVAL_S) == 1
+    expect(onlooker.page.locator("[data-rows] > tr")).to_have_count(2)
+    expect(current).to_have_attribute("id", str(before))
+    for job in jobs:
+        if job is not others[0]:
+            here.queue.delete(job.id)

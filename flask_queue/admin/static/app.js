@@ -59,6 +59,7 @@
   function show(state, text) {
     var button = document.querySelector("[data-act=live]");
     if (!button) return;
+    button.hidden = !document.querySelector("#fq-live[data-live]");
     button.dataset.state = state;
     button.setAttribute("aria-pressed", String(isLive));
     button.querySelector("[data-label]").textContent = text;
