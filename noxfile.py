@@ -122,6 +122,13 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session
+def screenshots(session: nox.Session) -> None:
+    """Take the pictures of README and docs with the machine's Chromium; `-- FOLDER` puts them elsewhere."""
+    install_once(session, "--editable", ".", *EXTRAS, *group("test"))
+    session.run("python", "-m", "tests.browser.screenshots", *(session.posargs or ["docs/screenshots"]))
+
+
+@nox.session
 def minimums(session: nox.Session) -> None:
     """Run the suite with the lowest versions that pyproject.toml allows. Arguments go to pytest."""
     install_once(session, "uv")

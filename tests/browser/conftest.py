@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
-from playwright.sync_api import sync_playwright
 
+from flask_queue import Queue
 from flask_queue.current import broker_of
-from tests.needs import require
 from tests.servers import RedisServer
 
-from . import shop
+from . import hostile, shop
+from .chromium import browser
 from .site import Site
 from .watch import Watch
 
@@ -24,16 +24,6 @@ if TYPE_CHECKING:
 
     from flask_queue import FlaskQueue
 
-#: Nothing that a browser does by itself reaches the network.
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 #: Milliseconds that anything in the browser may take on a busy machine.
 PATIENCE_MS = 15_000
 
@@ -42,10 +32,8 @@ PATIENCE_MS = 15_000
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """The machine's own Chromium."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=require("chromium"), args=ARGUMENTS)
-        yield browser
-        browser.close()
+    with browser() as running:
+        yield running
 
 
 @pytest.fixture(scope="package")
@@ -77,8 +65,11 @@ class Shop:
 @pytest.fixture(scope="package")
 def filled(redis_server: RedisServer) -> Iterator[Shop]:
     """The shop, filled; thumbnails are being made while it's open."""
-    app = shop.make_app(redis_server.url)
+    app = shop.make_app(redis_server.url, queues=[Queue(hostile.QUEUE, concurrency=1)], jobs=hostile.JOBS)
     shop.closing_time.clear()
+    with app.app_context():
+        hostile.dispatch()
+    shop.run_all(app, {hostile.QUEUE: 1})
     shop.fill(app)
     with Site(app) as site, shop.working(app, {"images": 1}):
         yield Shop(app, site)

@@ -15,10 +15,8 @@ from flask_queue.admin.views import QueueView
 from flask_queue.current import broker_of
 from flask_queue.worker import Worker
 
-from . import hostile
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 HOME = "/admin/queues/"
 #: Running thumbnails go on until this is set.
@@ -98,19 +96,18 @@ QUEUES = [
     Queue("emails", concurrency=4),
     Queue("images", concurrency=1, max_running=4),
     Queue("reports", concurrency=1),
-    Queue(hostile.QUEUE, concurrency=1),
 ]
-JOBS = [SendWelcomeEmail, ImportContacts, SyncInventory, MakeThumbnails, BuildReport, *hostile.JOBS]
+JOBS = [SendWelcomeEmail, ImportContacts, SyncInventory, MakeThumbnails, BuildReport]
 
 
-def make_app(redis_url: str, **settings: Any) -> Flask:
-    """The shop, with a dashboard that is open."""
+def make_app(redis_url: str, *, queues: Sequence[Queue] = (), jobs: Sequence[type[Job]] = (), **settings: Any) -> Flask:
+    """The shop, with a dashboard that is open, and with some more queues and jobs."""
     app = Flask("shop")
     app.config.update(SECRET_KEY="known to all tests", TESTING=True, QUEUE_REDIS_URL=redis_url)
     app.config.update(settings)
     admin = Admin(app, name="Shop")
     admin.add_view(QueueView())
-    FlaskQueue(app, queues=QUEUES, jobs=JOBS, admin=admin)
+    FlaskQueue(app, queues=[*QUEUES, *queues], jobs=[*JOBS, *jobs], admin=admin)
     return app
 
 
@@ -124,15 +121,19 @@ def fill(app: Flask) -> None:
         for name, good_from in (("march.csv", 1), ("april.csv", 3), ("may.csv", 9)):
             ImportContacts.options(job_id=name).dispatch({"filename": name, "good_from_attempt": good_from})
         SyncInventory.dispatch_many([{"warehouse": place} for place in ("Berlin", "Zürich", "Atlantis", "Atlantis")])
-        hostile.dispatch()
-        with working(app, {"default": 2, "emails": 4, hostile.QUEUE: 1}, is_burst=True) as worker:
-            assert worker.join(30), "the jobs were not done in time"
+        run_all(app, {"default": 2, "emails": 4})
         MakeThumbnails.options(job_id="running").dispatch(image_id=1)
         MakeThumbnails.dispatch_many([{"image_id": n} for n in range(2, 14)])
         BuildReport.dispatch_many([{"month": f"2031-{n:02}"} for n in range(1, 13)])
         SendWelcomeEmail.options(job_id="later", delay_s=86_400).dispatch(user_id=2)
         queue.cancel(BuildReport.options(job_id="cancelled").dispatch(month="2030-12").id)
         queue.pause("reports", "The warehouse is being moved")
+
+
+def run_all(app: Flask, queues: dict[str, int]) -> None:
+    """Run what waits in these queues."""
+    with working(app, queues, is_burst=True) as worker:
+        assert worker.join(30), "the jobs were not done in time"
 
 
 @contextmanager
