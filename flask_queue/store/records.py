@@ -60,7 +60,7 @@ class RawJob:
             started_at=from_ms(started_ms),
             finished_at=from_ms(state.finished_ms),
             runtime_ms=state.runtime_ms if state.finished_ms and started_ms else None,
-            wait_ms=max(0, started_ms - max(state.created_ms, state.due_ms)) if started_ms else None,
+            wait_ms=_wait_ms(state),
             result=_result(state),
             result_cut="t" in state.flags,
             error=errors[-1] if errors and state.state in _TROUBLED else None,
@@ -97,6 +97,17 @@ def _read_message(message: bytes) -> tuple[dict[str, Any], Sequence[Any], Mappin
     kwargs = json.loads(lines[1]) if len(lines) > 1 else {}
     args, options, _ = json.loads(lines[2]) if len(lines) > 2 else ([], {}, 0)
     return kwargs, args, options
+
+
+def _wait_ms(state: StateRecord) -> int | None:
+    """How long it was due before its last run; None where its record does not tell.
+
+    What is to run again has the due time of that. What ran before has none where an operator retried it, or its worker
+    was lost.
+    """
+    if not state.started_ms or state.state in "wd" or (state.number > 1 and not state.due_ms):
+        return None
+    return max(0, state.started_ms - max(state.created_ms, state.due_ms))
 
 
 def _result(state: StateRecord) -> Any:

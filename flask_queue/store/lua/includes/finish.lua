@@ -6,7 +6,7 @@ local function fail_job(id, job, now, error_json, group)
   append_history(id, job, 'failed', now, error_json)
   note('f', 1)
   unlock(id, job)
-  job.state, job.finished, job.due = 'f', now, 0
+  job.state, job.finished = 'f', now
   index(id, job, group)
   redis.call('HSET', state, id, write_state(job))
   redis.call('ZADD', failed, string.format('%.0f', now), id)
