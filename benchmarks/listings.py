@@ -35,7 +35,7 @@ SEARCHES = (
     "error:NoSuchError",
     "error:Kind7Error",
     "error:Kind7Error state:failed",
-    "tag:user:7",
+    "tag:user:70",
     "tag:vip args.user_id:-1",
     "id:zz",
     "state:failed name:SendInvoice args.city:東京",
