@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from playwright.sync_api import expect
 
 from flask_queue import Queue
 from flask_queue.current import broker_of
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 #: Milliseconds that anything in the browser may take on a busy machine.
 PATIENCE_MS = 15_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 # Of the package, not of the session: while Playwright runs, no other test could have an event loop in this thread.

@@ -60,7 +60,8 @@ def test_g_goes_to_pages(visitor: Visitor) -> None:
     page = visitor.open()
     for key, title in (("f", "Failures"), ("q", "Queues"), ("w", "Workers"), ("j", "Jobs"), ("o", "Overview")):
         page.keyboard.press("g")
-        page.keyboard.press(key)
+        with page.expect_navigation():  # until its script is there, to hear the next keys
+            page.keyboard.press(key)
         expect(page.locator(".fq-tabs [aria-current=page]")).to_have_text(title)
 
 

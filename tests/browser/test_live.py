@@ -151,7 +151,7 @@ def test_the_page_says_when_the_server_is_away(onlooker: Onlooker, visitor: Visi
     assert (onlooker.wait(19), onlooker.wait(1)) == (0, 1)
     expect(onlooker.page.get_by_role("button", name="Live")).to_be_visible()
     assert onlooker.wait(INTERVAL_S) == 1
-    assert [fault for fault in visitor.watch.forgive() if "ERR_CONNECTION_" not in fault] == []
+    assert [fault for fault in visitor.watch.forgive() if "net::ERR_" not in fault] == []
 
 
 def test_an_open_dialog_is_not_disturbed(onlooker: Onlooker) -> None:
