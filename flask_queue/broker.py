@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from blinker import NamedSignal
 from dramatiq import Broker, Consumer, Message, Middleware
 from dramatiq.actor import Actor
 from dramatiq.middleware import MiddlewareError, Retries
+from flask import Flask
 
 from .config import Config, Queue
 from .delivery import Delivery, current_delivery, uninterrupted
 from .errors import ConfigError, InvalidPayload, JobIdConflict, PayloadTooLarge, QueueUnavailable, UnknownQueue
 from .outcome import GivenBack, Retried
 from .record import JobError, JobRecord, JobState, from_ms
+from .signals import job_dispatch_failed, job_dispatched, tell
 from .store.codec import pack
 from .store.keys import full_id, new_id
 from .store.records import RawJob
@@ -58,6 +62,8 @@ class QueueBroker(Broker):
     def __init__(self, config: Config, store: Store, *, middleware: list[Middleware] | None = None) -> None:
         self._hooks: dict[str, list[tuple[Middleware, Callable[..., None]]]] = {}
         super().__init__(middleware=middleware)
+        #: The app, which is weakly referenced; None once it is gone, or if there never was one.
+        self.app: Callable[[], Flask | None] = lambda: None
         self.config = config
         self.store = store
         self.retention = Retention(
@@ -112,6 +118,7 @@ class QueueBroker(Broker):
         """
         entries = [_entry(job, self._pack(job)) for job in jobs]
         records: list[JobRecord] = []
+        sent = 0
         for chunk in _chunks(jobs, entries):
             for job, _ in chunk:
                 self._emit_before_enqueue(job)
@@ -121,7 +128,9 @@ class QueueBroker(Broker):
                     now_ms, existing = self.store.enqueue(queue, [entry for _, entry in chunk])
             except QueueUnavailable as error:
                 error.stored = tuple(records)
+                self._tell_of_failure(jobs[sent:], error)
                 raise
+            sent += len(chunk)
             taken = []
             for position, (job, _) in enumerate(chunk):
                 found = existing.get(position)
@@ -130,6 +139,8 @@ class QueueBroker(Broker):
                     continue
                 records.append(self._record(job, now_ms, found))
                 self.emit_after("enqueue", job.message, job.delay_ms or None)
+                if job_dispatched.receivers and not records[-1].deduplicated:
+                    self.tell(job_dispatched, record=records[-1])
             if taken:
                 taken[0].stored = tuple(records)
                 raise taken[0]
@@ -183,6 +194,12 @@ class QueueBroker(Broker):
                 hook(self, *args, **kwargs)
             except Exception:
                 self.logger.critical("Unexpected failure in after_%s of %r.", signal, middleware, exc_info=True)
+
+    def tell(self, signal: NamedSignal, **facts: Any) -> None:
+        """Send a signal of the app's; as `signals.tell`."""
+        app = self.app()
+        if app is not None:
+            tell(app, signal, **facts)
 
     def boot_process(self) -> None:
         """Tell the middleware that a worker process of ours has started."""
@@ -248,6 +265,13 @@ class QueueBroker(Broker):
             # Dramatiq's workers emit this; ours never hold a delayed message.
             self.emit_before("delay_message", job.message)
         self.emit_before("enqueue", job.message, job.delay_ms or None)
+
+    def _tell_of_failure(self, jobs: Sequence[NewJob], error: QueueUnavailable) -> None:
+        if job_dispatch_failed.receivers:
+            reason = JobError(type(error).__name__, str(error))
+            for job in jobs:
+                record = self._record(job, time.time_ns() // 1_000_000, None)
+                self.tell(job_dispatch_failed, record=replace(record, created_at=None, error=reason))
 
     def _record(self, job: NewJob, now_ms: int, existing: RawJob | None) -> JobRecord:
         message = job.message

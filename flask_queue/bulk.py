@@ -13,10 +13,11 @@ from .environment import is_text
 from .operations import FLAWS
 from .query import Query
 from .record import Count, JobState
+from .signals import job_cancelled
 from .store.actions import Action
 from .store.cursors import digest, read_cursor
 from .store.keys import LOCAL_ID, full_id, split_id
-from .store.queries import Queries
+from .store.queries import SCAN, Queries
 from .store.state import STATES
 from .store.transitions import BATCH
 from .trail import Trail
@@ -167,7 +168,18 @@ class Bulk:
         self, action: Action, asked: Query, ids: Mapping[str, Sequence[str]], until_ms: int | None
     ) -> dict[str, list[str]]:
         states = "".join(_LETTERS[state] for state in asked.states or ())
-        return self._broker.store.actions.apply(action, ids, states=states, until_ms=until_ms)
+        found = self._broker.store.actions.apply(action, ids, states=states, until_ms=until_ms)
+        if action == "cancel" and job_cancelled.receivers:
+            for queue, letters in found.items():
+                self._tell_of_cancelled(queue, ids[queue], letters)
+        return found
+
+    def _tell_of_cancelled(self, queue: str, local_ids: Sequence[str], letters: Sequence[str]) -> None:
+        """Of those that waited or were delayed: their worker tells of others."""
+        cancelled = [local_id for local_id, letter in zip(local_ids, letters, strict=True) if letter in ("w", "d")]
+        for start in range(0, len(cancelled), SCAN):
+            for _, record in self._queries.records(queue, cancelled[start : start + SCAN]):
+                self._broker.tell(job_cancelled, record=record)
 
 
 def _narrowed(action: Action, query: Query) -> Query:

@@ -15,6 +15,7 @@ from .store.state import StateRecord
 
 if TYPE_CHECKING:
     from .broker import QueueBroker
+    from .job import Job
     from .outcome import Outcome
     from .record import JobError
 
@@ -53,11 +54,15 @@ class Delivery(MessageProxy):
         self.cancelled = False
         #: The job has seen that.
         self.has_seen_cancel = False
+        #: The instance of the job's class that runs, once there is one, for its hooks.
+        self.job: Job | None = None
         #: Interrupts `handle` after a grace of its own; set while it runs.
         self.interrupt: Callable[[], None] = _nothing
         #: Keeps time-outs and interrupts away from a part of `handle` that must not be cut in two, as an exchange with
         #: Redis: a connection that is left in the middle is lost to its pool, or brings a reply to the wrong question.
         self.masked: Callable[[], AbstractContextManager[None]] = nullcontext
+        #: Calls a hook, for as long as `handle` may take.
+        self.limit: Callable[[Callable[[], None]], None] = _unlimited
         self._follow_ups = 0
 
     def ask_to_stop(self) -> None:
@@ -110,6 +115,10 @@ class Delivery(MessageProxy):
 
 def _nothing() -> None:
     """There is no handler to interrupt."""
+
+
+def _unlimited(work: Callable[[], None]) -> None:
+    work()
 
 
 def uninterrupted() -> AbstractContextManager[None]:

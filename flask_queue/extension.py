@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, overload
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from dramatiq import Middleware
 from flask import Flask, has_app_context
@@ -73,6 +73,7 @@ class FlaskQueue(QueueCalls):
             raise ConfigError([f"app {app.name!r} already has a FlaskQueue: call init_app once for each app"])
         config = self._check(app)
         broker = QueueBroker(config, _make_store(app, config), middleware=self._make_middleware(app))
+        broker.app = ref(app)
         for actor in self._actors:
             actor.declare(broker)
         for job in self._jobs:

@@ -215,6 +215,21 @@ class Job:
         """
         return ()
 
+    def on_completed(self, result: Any, /) -> object:
+        """Override it for what follows from success; `result` is what `handle` returned.
+
+        Called at the end of the run, on the instance that ran, in its app context: on its thread or, if it is `async`,
+        on the event loop, for at most `timeout_s` more. What it raises is logged, and changes nothing. As the run, it
+        can happen twice: the end of the run is stored after it.
+        """
+
+    def on_failed(self, error: Any, /) -> object:
+        """Override it for what follows from failure; `error` is the exception that ended the last attempt.
+
+        Called as `on_completed`, once no retry is left. Not where the job ends without a run of its own: where it lost
+        too many workers, or no worker knows its name; the signal `job_failed` tells of these, too.
+        """
+
     @property
     def job_id(self) -> str:
         """The full id of this job."""

@@ -16,6 +16,7 @@ from .monitor import Monitor
 from .payload import storable
 from .record import JobRecord, JobState, state_of
 from .resend import send_again
+from .signals import job_cancelled
 from .store.codec import unpack
 from .store.connect import translate_errors
 from .store.keys import full_id, new_id, split_id
@@ -72,7 +73,10 @@ class Operations:
         if before != "x":
             _check(full_id(queue, local_id), before, JobState.WAITING, JobState.DELAYED, JobState.ACTIVE)
             self._trail.note("cancel", full_id(queue, local_id), was=STATES[before].value)
-        return self._queries.get(queue, local_id)
+        record = self._queries.get(queue, local_id)
+        if before in "wd" and job_cancelled.receivers:
+            self._broker.tell(job_cancelled, record=record)
+        return record
 
     def promote(self, job_id: str) -> JobRecord:
         """Let a delayed job run now.

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 #: Longer names are no names, and names are stored with every job.
 MAX_NAME = 200
 #: What the class may define in a later version. Ignoring it now would break its promise silently.
-NOT_YET = ("after_commit", "on_completed", "on_failed")
+NOT_YET = ("after_commit",)
+#: Methods that the class may have, with one argument each.
+HOOKS = ("on_completed", "on_failed")
 #: Larger than any default of a parameter needs to be.
 MAX_DEFAULT_BYTES = 1 << 20
 
@@ -48,6 +50,8 @@ class JobActor(BoundActor[Any, Any]):
         self.job_class = job_class
         self.signature = signature_of(job_class)
         self.max_age_s = job_class.max_age_s
+        #: The hooks that the class has: names of methods.
+        self.hooks = frozenset(name for name in HOOKS if getattr(job_class, name) is not getattr(Job, name))
         self._config = broker.config
         self.is_async = inspect.iscoroutinefunction(job_class.handle)  # type: ignore[attr-defined]
         limit = job_class.max_retries
@@ -63,13 +67,19 @@ class JobActor(BoundActor[Any, Any]):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run `handle`; without Dramatiq's two log calls, which took a fifth of a short run."""
-        job = self.job_class()
-        job._run = current_run()
-        result = self.fn(job, *args, **kwargs)
+        result = self.fn(self.make_job(), *args, **kwargs)
         if type(result) is CoroutineType:
             # A decorator hid that `handle` is `async`.
             return async_to_sync(lambda: result)()
         return result
+
+    def make_job(self) -> Job:
+        """A new instance for the current run, which knows it from then on."""
+        job = self.job_class()
+        run = job._run = current_run()
+        if run is not None and self.hooks:
+            run.job = job
+        return job
 
     def retry_policy(self, options: Mapping[str, Any]) -> RetryPolicy:
         """What a job with these message options does about failures: they win over the class, and it over the app."""
@@ -142,6 +152,7 @@ def _faults(job: type[Job], queues: Collection[str]) -> Iterator[str]:
     yield from _handle_faults(job)
     for name in ("unique_by", "tags"):
         yield from _static_faults(job, name)
+    yield from (fault for name in HOOKS for fault in _hook_faults(job, name))
 
 
 def _is_name(name: object) -> bool:
@@ -185,6 +196,19 @@ def _static_faults(job: type[Job], name: str) -> Iterator[str]:
             inspect.signature(getattr(job, name)).bind(**dict.fromkeys(signature_of(job).parameters))
         except TypeError as error:
             yield f"{name} must take the parameters of handle by name, or **payload ({error})"
+
+
+def _hook_faults(job: type[Job], name: str) -> Iterator[str]:
+    hook = inspect.getattr_static(job, name)
+    if isinstance(hook, staticmethod | classmethod) or not callable(hook):
+        yield f"{name} must be a plain method with self"
+    elif inspect.isgeneratorfunction(hook) or inspect.isasyncgenfunction(hook):
+        yield f"{name} must not yield: nobody would run the generator that it returns"
+    else:
+        try:
+            inspect.signature(hook).bind(None, None)
+        except TypeError as error:
+            yield f"{name} must take self and one argument ({error})"
 
 
 def _parameter_faults(job: type[Job]) -> Iterator[str]:

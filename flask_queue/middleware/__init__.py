@@ -8,6 +8,7 @@ from flask import Flask
 
 from .app_context import AppContext
 from .event_loop import EventLoop
+from .hooks import Hooks
 from .max_age import MaxAge
 from .retries import Retries
 from .time_limits import TimeLimits
@@ -22,6 +23,7 @@ def default_middleware(app: Flask) -> list[Middleware]:
         TimeLimits(),
         ShutdownNotifications(),
         CurrentMessage(),
+        Hooks(),
         EventLoop(),
         Callbacks(),
         Pipelines(),

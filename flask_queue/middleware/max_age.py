@@ -25,4 +25,4 @@ class MaxAge(Middleware):
         error = JobExpired(f"it was {message.age_s:.1f} s old when its turn came; its max_age_s is {max_age_s:g}")
         message.outcome = Failed(describe_error(error), spends_attempt=False)
         message.fail()
-        raise SkipMessage(str(error))
+        raise SkipMessage(str(error)) from error

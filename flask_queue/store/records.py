@@ -114,9 +114,14 @@ def _result(state: StateRecord) -> Any:
     if state.state != "c":
         # What failed or was cancelled is listed under other things, which are kept in the same place.
         return None
-    if not state.result or "t" in state.flags:
-        return state.result or None
-    return json.loads(state.result)
+    return result_of(state.result, is_cut="t" in state.flags)
+
+
+def result_of(text: str, *, is_cut: bool) -> Any:
+    """The result of its JSON text, or that text itself where it was cut."""
+    if not text or is_cut:
+        return text or None
+    return json.loads(text)
 
 
 def _progress(text: bytes) -> Progress | None:

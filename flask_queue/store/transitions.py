@@ -12,7 +12,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from ..outcome import Cancelled, Completed, Failed, GivenBack, Outcome, Released, Retried
-from ..record import JobError
+from ..record import JobError, JobState
 from .keys import QueueKeys
 from .records import RawJob
 from .scripts import Argument, Call, load, run, run_all
@@ -120,6 +120,8 @@ class CycleReply:
     claimed: Sequence[Claimed] = field(default=())
     #: Local ids of jobs this worker holds that an operator asked to stop.
     asked: Sequence[str] = ()
+    #: Local ids of settled runs that ended cancelled, whatever their outcome was: they had been asked to stop.
+    overruled: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +129,16 @@ class Reaped:
     """What became of a dead worker's jobs."""
 
     recovered: int
-    given_up: Sequence[str]
     #: When the next lease can run out (Unix ms); 0 where no worker is left.
     next_expiry_ms: int
     now_ms: int
+    #: Those that ended: given up, or cancelled as they had been asked to stop.
+    ended: Sequence[RawJob] = ()
+
+    @property
+    def given_up(self) -> list[str]:
+        """Local ids of those that failed, as they lost too many workers."""
+        return [job.local_id for job in self.ended if job.state.job_state is JobState.FAILED]
 
 
 class Transitions:
@@ -203,7 +211,12 @@ class Transitions:
         args: list[Argument] = [keys.tag, lease_ms, max_recoveries, error_json(lost), SUSPECT_FROM, pause_ms]
         args.append(group_json(lost))
         reply = run(client, Call(load("reap"), keys, args))
-        return Reaped(int(reply[0]), [job.decode() for job in reply[1]], int(reply[2]), int(reply[3]))
+        rows = zip(*(reply[3][start::5] for start in range(5)), strict=True)
+        ended = [
+            RawJob(queue, local_id.decode(), StateRecord.parse(state), message, attempts, tags=tags)
+            for local_id, state, message, attempts, tags in rows
+        ]
+        return Reaped(int(reply[0]), int(reply[1]), int(reply[2]), ended)
 
     def unfinished(self, client: Redis, queue: str) -> int:
         """How many jobs are ready to run or running, with any worker. Redis: counts.lua, one round trip."""
@@ -276,7 +289,7 @@ def _claimed(flat: Sequence[Any]) -> list[Claimed]:
 
 
 def _cycle_reply(reply: Any) -> CycleReply:
-    now, left, opens, next_due, oldest_beat, held, late, claimed, asked = reply
+    now, left, opens, next_due, oldest_beat, held, late, claimed, asked, overruled = reply
     return CycleReply(
         now_ms=int(now),
         left=left,
@@ -287,4 +300,5 @@ def _cycle_reply(reply: Any) -> CycleReply:
         late=[local_id.decode() for local_id in late],
         claimed=_claimed(claimed),
         asked=[local_id.decode() for local_id in asked],
+        overruled=[local_id.decode() for local_id in overruled],
     )

@@ -21,7 +21,9 @@ from ..outcome import Cancelled, Completed, Failed, GivenBack, Outcome, Released
 from ..payload import encode_result
 from ..record import JobError
 from ..retry import describe_error
+from ..signals import job_started
 from .interrupts import Guards
+from .told import running_record
 
 logger = logging.getLogger("flask_queue.worker")
 
@@ -90,7 +92,9 @@ class Executor:
             # A fault of ours, never without outcome.
             outcome = Failed(describe_error(error))
             logger.exception("Run %d of job %s ended in an unexpected way.", delivery.number, delivery.job_id)
+        # Both refer to the delivery: payloads would stay until the next garbage collection.
         delivery.clear_exception()
+        delivery.job = None
         runtime_s = time.perf_counter() - started_s
         return Ended(delivery, outcome, round(runtime_s * 1000), runtime_s)
 
@@ -130,7 +134,9 @@ class Executor:
     def _call(self, actor: Actor[Any, Any], delivery: Delivery) -> Any:
         timeout_s = self._timeout_s(actor, delivery)
         guard = self._guards.current()
-        delivery.masked = guard.masked
+        delivery.masked, delivery.limit = guard.masked, partial(guard.call, timeout_s)
+        if job_started.receivers:
+            self._broker.tell(job_started, record=running_record(delivery))
         grace_s = 0.0 if _runs_job(actor) and actor.is_async else STOP_GRACE_S
         try:
             with guard.window(timeout_s) as window:
@@ -170,8 +176,9 @@ class Executor:
         reason = str(skip) or "a middleware skipped it"
         logger.warning("Job %s (%s) was skipped: %s.", delivery.job_id, delivery.actor_name, reason)
         delivery.is_ending = True
+        outcome = delivery.outcome = delivery.outcome or Failed(describe_error(skip))
         self._broker.emit_after("skip_message", delivery)
-        return delivery.outcome or Failed(describe_error(skip))
+        return outcome
 
     def _raised(self, delivery: Delivery, error: BaseException) -> Outcome:
         is_interrupted = _is_from(error, Interrupted)

@@ -47,6 +47,16 @@ class Guard:
         finally:
             self.close()
 
+    def call(self, timeout_s: float, work: Callable[[], None]) -> None:
+        """Call it inside a window of its own, which is closed after it in any case."""
+        try:
+            with self.window(timeout_s):
+                work()
+        except BaseException:
+            # An interrupt that came while the window was about to be closed has left it open.
+            self.close()
+            raise
+
     @contextmanager
     def masked(self) -> Iterator[None]:
         """Keep interrupts away from a part of the handler; what came meanwhile is raised at its end.

@@ -18,6 +18,7 @@ from ..record import JobError
 from ..store.codec import unpack
 from ..store.connect import reason_of
 from ..store.transitions import BATCH, SUSPECT_FROM, Claimed, CycleReply, CycleRequest, Limits, Reaped, Settlement
+from .announcer import Announcer
 from .executor import Ended
 from .outage import Outage
 from .pool import Pool
@@ -34,11 +35,12 @@ NEVER_S = float("inf")
 class Lane:
     """The pump's side of one queue. Belongs to the pump's thread."""
 
-    def __init__(self, broker: QueueBroker, pool: Pool, worker: str, *, beat_s: float) -> None:
+    def __init__(self, broker: QueueBroker, pool: Pool, worker: str, announcer: Announcer, *, beat_s: float) -> None:
         self.pool = pool
         self.queue = pool.queue
         self._broker = broker
         self._worker = worker
+        self._announcer = announcer
         self._beat_s = beat_s
         self._limits = _limits_of(broker.queues[pool.queue])
         #: There may be jobs: ask for as many as the pool wants.
@@ -186,8 +188,7 @@ class Lane:
         if reply.late:
             self._warn_of_late(request, reply.late)
         self._unheard.clear()
-        for settlement in request.settlements:
-            self._held.pop((settlement.local_id, settlement.number), None)
+        self._let_go(request, reply)
         del self._pending[: len(request.settlements)]
         for key in request.started:
             self._ahead.pop(key, None)
@@ -225,6 +226,7 @@ class Lane:
         lease_s = self._broker.config.lease_s
         left_s = (reaped.next_expiry_ms - reaped.now_ms) / 1000 if reaped.next_expiry_ms else lease_s
         self.reap_at_s = time.monotonic() + max(0.0, left_s)
+        self._announcer.lost(reaped.ended)
         if reaped.recovered or reaped.given_up:
             self.is_hungry = True
             logger.warning(
@@ -272,6 +274,13 @@ class Lane:
         for local_id, number in self._held.keys() - settled:
             logger.warning("Job %s:%s does not stop; it goes back to its queue.", self.queue, local_id)
             self._pending.append(Settlement(local_id, number, 0, GivenBack()))
+
+    def _let_go(self, request: CycleRequest, reply: CycleReply) -> None:
+        is_heard = self._announcer.is_heard
+        for settlement in request.settlements:
+            delivery = self._held.pop((settlement.local_id, settlement.number), None)
+            if is_heard and delivery is not None:
+                self._announcer.settled(delivery, settlement, reply)
 
     def _announced(self, suspect: Delivery, *, is_late: bool) -> None:
         """Let it begin; not where this worker was taken for dead while it waited: then others have the job."""

@@ -14,6 +14,7 @@ from ..broker import QueueBroker
 from ..store.conditions import is_away
 from ..store.connect import explain, reason_of, seek_primary
 from ..store.transitions import CycleReply, CycleRequest
+from .announcer import Announcer
 from .executor import Crashed, Ended
 from .heart import Pulse
 from .lane import NEVER_S, Lane
@@ -45,6 +46,7 @@ class Pump:
         worker: this worker's id, under which it claims.
         make_waiter: makes what waits for jobs while all is quiet.
         reporter: tells of this worker.
+        announcer: tells of what was settled.
         pulse: shows that the pump moves.
         is_burst: end when nothing is waiting, active or due.
     """
@@ -57,6 +59,7 @@ class Pump:
         *,
         make_waiter: Callable[[Callable[[Woken | Crashed], None]], Waiter | Waiters],
         reporter: Reporter,
+        announcer: Announcer,
         pulse: Pulse,
         is_burst: bool = False,
     ) -> None:
@@ -71,6 +74,7 @@ class Pump:
         self._worker = worker
         self._waiter = make_waiter(self.inbox.put)
         self._reporter = reporter
+        self._announcer = announcer
         self._pulse = pulse
         self._is_burst = is_burst
         self._burst_look_s = 0.0
@@ -134,7 +138,7 @@ class Pump:
 
     @property
     def _is_claiming(self) -> bool:
-        return self.is_accepting and not self._suspects.keep_others_out
+        return self.is_accepting and not self._suspects.keep_others_out and not self._announcer.is_behind
 
     def _is_clear(self) -> bool:
         return all(lane.is_clear for lane in self.lanes.values())

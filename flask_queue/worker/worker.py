@@ -9,16 +9,23 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 
+from blinker import NamedSignal
 from dramatiq import Broker, Middleware
 
 from ..broker import QueueBroker
+from ..record import WorkerInfo
+from ..signals import worker_started, worker_stopped
 from ..store.roster import Request
+from ..versions import installed
+from .announcer import Announcer
 from .executor import Crashed, Executor, Interrupted
 from .heart import Pulse
 from .heartbeat import Heartbeat, beat_s
 from .interrupts import Guards
 from .lane import Lane
+from .memory import rss_bytes
 from .pool import Pool
 from .pump import Pump
 from .reporter import Reporter
@@ -72,11 +79,13 @@ class Worker:
         #: What runs, and how many have started.
         self.running = Running(executor.run, executor.timeout_s, self._pulse, max_jobs, self._reach_limit)
         self._client = broker.store.make_client(broker.config.socket_timeout_s)
+        self._announcer = Announcer(broker, self._catch_up)
         self._pump = Pump(
             broker,
             self._client,
             self.id,
             make_waiter=self._make_waiter,
+            announcer=self._announcer,
             reporter=Reporter(broker, self.id, self.running, heartbeat=heartbeat, heed=self._heed),
             pulse=self._pulse,
             is_burst=is_burst,
@@ -84,6 +93,7 @@ class Worker:
         self._thread = threading.Thread(target=self._pump.run, name="fq-pump", daemon=True)
         self._watcher = _QueueWatcher(self)
         self._is_stopped = False
+        self._started_at = datetime.now(UTC)
 
     def start(self) -> None:
         """Start claiming and running jobs."""
@@ -91,6 +101,7 @@ class Worker:
         self._guards.start()
         self.broker.add_middleware(self._watcher)
         self.broker.emit_after("worker_boot", self)
+        self._tell(worker_started)
         self._pulse.tick()
         self._pulse.move()
         if self._heartbeat is not None:
@@ -148,7 +159,7 @@ class Worker:
         takes_ahead = declared.rate_limit is None and declared.max_running is None
         pool = Pool(queue, threads, run=self.running.run, report=self._pump.inbox.put, takes_ahead=takes_ahead)
         pool.start()
-        lane = Lane(self.broker, pool, self.id, beat_s=beat_s(self.broker.config))
+        lane = Lane(self.broker, pool, self.id, self._announcer, beat_s=beat_s(self.broker.config))
         if self._thread.is_alive():
             self._pump.inbox.put(lambda: self._pump.add_lane(lane))
         else:
@@ -181,6 +192,10 @@ class Worker:
             logger.info("Worker %s was told to be quiet: it claims nothing more.", self.id)
             self._pump.pause()
 
+    def _catch_up(self) -> None:
+        # What is heard of next is that there is something to claim.
+        self._pump.inbox.put(lambda: None)
+
     def _reach_limit(self) -> None:
         def act() -> None:
             self._pump.pause()
@@ -198,12 +213,31 @@ class Worker:
             self._join_pump(min(until_s, time.monotonic() + INTERRUPT_AGAIN_S))
         if self._have_ended(until_s):
             self._client.close()
+        self._announcer.close(until_s)
         self._guards.stop()
         if self._heartbeat is not None:
             self._heartbeat.stop()
+        self._tell(worker_stopped)
         self.broker.emit_after("worker_shutdown", self)
         self.broker.middleware.remove(self._watcher)
         logger.info("Worker %s has stopped.", self.id)
+
+    def _tell(self, signal: NamedSignal) -> None:
+        if not signal.receivers:
+            return
+        info = WorkerInfo(
+            id=self.id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=installed("flask-queue"),
+            queues={lane.queue: lane.pool.threads for lane in self._pump.lanes.values()},
+            busy=0,
+            running=(),
+            rss_bytes=rss_bytes(),
+            started_at=self._started_at,
+            last_beat_at=datetime.now(UTC),
+        )
+        self.broker.tell(signal, worker=info)
 
     def _join_pump(self, until_s: float) -> None:
         self._thread.join(max(0.0, until_s - time.monotonic()))

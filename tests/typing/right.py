@@ -38,6 +38,12 @@ class ImportContacts(Job):
         self.progress(0.5)
         return {"imported": skip, "attempts": self.record.attempts}
 
+    async def on_completed(self, result: dict[str, int]) -> None:
+        self.log(f"{result['imported']} are there")
+
+    def on_failed(self, error: Exception) -> None:
+        self.log(f"{self.job_id} failed: {error}")
+
 
 class SyncAccount(Job):
     unique_for_s = 3600

@@ -1,11 +1,11 @@
 -- Takes the jobs of a dead worker back: to the front of the queue, or to failed where it died too often under a job; one that
 -- was asked to stop is cancelled.
 -- KEYS: jobs state waiting prioritized delayed workers failed cancelled cancelling attempts wake meta
---       unique unique_of minute minutes hours errors
+--       unique unique_of minute minutes hours errors tags
 -- ARGV: tag, lease_ms, max_recoveries, error JSON for a job that is given up (%s for the workers), suspect_from (recoveries),
 --       pause_ms (until the first suspect may run again, and between two of them), group JSON of that error
--- Returns: how many jobs came back, ids of those given up, the next lease's end (Unix ms, 0 no worker left),
---       now (Unix ms)
+-- Returns: how many jobs came back, the next lease's end (Unix ms, 0 no worker left), now (Unix ms), what includes/show.lua tells
+--       of those that ended: given up, or cancelled
 -- One worker a call, at most SEIZE_LIMIT of its jobs; twice is harmless, so any live worker may do it at any time.
 local tag, lease_ms, max_recoveries, lost_json = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local suspect_from, pause_ms, lost_group = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
@@ -20,9 +20,9 @@ local suspect_from, pause_ms, lost_group = tonumber(ARGV[5]), tonumber(ARGV[6]),
 -- @include name_workers
 -- @include asked
 -- @include cancel
-
+-- @include show
 local now = now_ms()
-local recovered, given_up = 0, {}
+local recovered, ended = 0, {}
 
 -- Only a run that started can have killed its worker, so only that is a recovery.
 local function recover(id, job)
@@ -30,13 +30,13 @@ local function recover(id, job)
   if job.started ~= '0' then
     job.recoveries = job.recoveries + 1
     if job.recoveries > max_recoveries and not is_unwanted then
-      fail_job(id, job, now, string.format(lost_json, name_workers(id, job)), lost_group)
-      given_up[#given_up + 1] = id
-      return
+      ended[#ended + 1] = id
+      return fail_job(id, job, now, string.format(lost_json, name_workers(id, job)), lost_group)
     end
     append_history(id, job, 'lost', now, '')
   end
   if is_unwanted then
+    ended[#ended + 1] = id
     return cancel_job(id, job, now)
   end
   come_back(id, job, now)
@@ -56,4 +56,4 @@ end
 write_tally(now)
 local oldest_beat = redis.call('ZRANGE', workers, 0, 0, 'WITHSCORES')[2]
 local next_expiry = oldest_beat and string.format('%.0f', oldest_beat + lease_ms) or '0'
-return {recovered, given_up, next_expiry, string.format('%.0f', now)}
+return {recovered, next_expiry, string.format('%.0f', now), show(ended)}

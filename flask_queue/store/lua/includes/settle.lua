@@ -14,6 +14,8 @@ local function run_again(id, job, delay, now)
 end
 
 local settle_as = {}
+-- Ids of runs that ended cancelled, whatever their worker made of them: their jobs had been asked to stop.
+local overruled = {}
 
 function settle_as.retried(id, job, delay, error_json, now)
   count_run(job)
@@ -65,6 +67,7 @@ local function settle_others(first, count, now)
     if job then
       end_run(job, runtime, now)
       if was_asked_to_stop(id) then
+        overruled[#overruled + 1] = id
         kind = kind == 'given_back' and 'dropped' or 'cancelled'
       end
       settle_as[kind](id, job, tonumber(delay), error_json, now, group)
