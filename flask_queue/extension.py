@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 from weakref import WeakSet, ref
 
+from blinker import Signal
 from dramatiq import Middleware
 from flask import Flask, has_app_context
 
 from .actors import P, QueueActor, R
+from .bridges import Bridge, Map
 from .broker import QueueBroker
 from .calls import QueueCalls
 from .config import Config, Queue
@@ -131,6 +133,22 @@ class FlaskQueue(QueueCalls):
             return made
 
         return decorate
+
+    def on(self, signal: Signal, job: type[Job], map: Map) -> Bridge:
+        """Dispatch a job whenever a signal is sent, on the current app if that is one of this extension's.
+
+        Args:
+            signal: of blinker, as Flask's own; it keeps the bridge alive.
+            job: the class.
+            map: called as a receiver, with the sender and by name all that the signal tells; returns the payload, or
+                None for no job. What it raises, or the dispatch does, is raised where the signal is sent; what of
+                `flask_queue.signals` is sent logs it.
+
+        Returns: a handle, whose `disconnect()` ends it.
+        """
+        if not isinstance(job, type) or not issubclass(job, Job):
+            raise TypeError(f"queue.on(…, {job!r}, …): give a subclass of flask_queue.Job")
+        return Bridge(signal, job, map, self._apps)
 
     @property
     def broker(self) -> QueueBroker:

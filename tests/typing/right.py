@@ -6,9 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, assert_type
 
+from blinker import signal
 from flask import Flask
 
 from flask_queue import Backoff, Fail, FlaskQueue, Job, JobRecord, Queue, RateLimit, Release, Retry
+from flask_queue.signals import job_failed
 
 
 class SendWelcomeEmail(Job):
@@ -133,6 +135,17 @@ def dispatch_everything() -> None:
     assert_type(SendWelcomeEmail.dispatch_many(payloads), list[JobRecord])
     SendWelcomeEmail.dispatch_many(({"user_id": number} for number in range(3)), job_ids=["a", "b", "c"])
     assert_type(urgent.dispatch_many([{"user_id": 1}]), list[JobRecord])
+
+
+def bridges() -> None:
+    signed_up = signal("signed-up")
+    bridge = queue.on(signed_up, SendWelcomeEmail, lambda sender, user_id: {"user_id": user_id} if user_id else None)
+    bridge.disconnect()
+    job_failed.connect(alert, sender=Flask(__name__))
+
+
+def alert(app: Flask, record: JobRecord) -> None:
+    app.logger.error(record.id)
 
 
 # Dispatch can be passed on with its types.
