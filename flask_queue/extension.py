@@ -146,7 +146,8 @@ class FlaskQueue(QueueCalls):
 
         Returns: a handle, whose `disconnect()` ends it.
         """
-        if not isinstance(job, type) or not issubclass(job, Job):
+        given: object = job
+        if not isinstance(given, type) or not issubclass(given, Job):
             raise TypeError(f"queue.on(…, {job!r}, …): give a subclass of flask_queue.Job")
         return Bridge(signal, job, map, self._apps)
 
