@@ -129,6 +129,18 @@ def screenshots(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Measure flask-queue and its peers side by side; `-- --only dramatiq,flask-queue --quick` for a fast look."""
+    install_once(session, *group("bench"), "hatchling", *(["matplotlib"] if "--plots" in session.posargs else []))
+    [wheel] = build_wheel(session) or [Path()]  # none with --install-only
+    folder = location(session)
+    options = ["--environments", str(folder / "peers"), "--flask-queue", str(wheel)]
+    # What the arguments say of the output comes last, and wins.
+    options += ["--output", str(folder / "figures"), *session.posargs]
+    session.run("python", "-m", "benchmarks.peers", *options, interrupt_timeout=20, terminate_timeout=10)
+
+
+@nox.session
 def minimums(session: nox.Session) -> None:
     """Run the suite with the lowest versions that pyproject.toml allows. Arguments go to pytest."""
     install_once(session, "uv")
@@ -185,10 +197,16 @@ def install_once(session: nox.Session, *arguments: str) -> None:
 
 def install_wheel(session: nox.Session) -> None:
     """Build the wheel and put it into the environment; what it depends on is there already."""
+    wheels = build_wheel(session)
+    session.run_install("python", "-m", "pip", "install", "-q", "--no-deps", "--force-reinstall", *wheels)
+
+
+def build_wheel(session: nox.Session) -> list[Path]:
+    """Build the wheel, and return where it is: one path."""
     dist = location(session) / "dist"
     shutil.rmtree(dist, ignore_errors=True)
     session.run_install("python", "-m", "hatchling", "build", "-t", "wheel", "-d", str(dist), silent=True)
-    session.run_install("python", "-m", "pip", "install", "-q", "--no-deps", "--force-reinstall", *dist.glob("*.whl"))
+    return list(dist.glob("*.whl"))
 
 
 def run_pytest(session: nox.Session, *command: str) -> None:
