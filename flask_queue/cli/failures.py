@@ -18,11 +18,14 @@ from .text import one_line, show, table
 _HEAD = ["JOBS", "LAST", "GROUP", "PLACE", "ERROR"]
 
 
-@queue_cli.command(epilog=examples("failures", "failures emails --json", "retry --all --error 3f2a9c01b7de"))
+@queue_cli.command(epilog=examples("failures", "failures emails --json"))
 @click.argument("queue", required=False, shell_complete=queue_names)
 @as_json_option
 def failures(queue: str | None, as_json: bool) -> None:
-    """Show what failed jobs of QUEUE, or of all queues, failed with: a line for each kind, the most frequent first."""
+    """Show what failed jobs of QUEUE, or of all queues, failed with: a line for each kind, the most frequent first.
+
+    `flask queue retry --all --error GROUP` runs those of one kind again.
+    """
     found = monitor().failures(queue)
     if as_json:
         show(to_json([asdict(group) for group in found]))
