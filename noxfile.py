@@ -219,12 +219,12 @@ def run_pytest(session: nox.Session, *command: str) -> None:
 
 @contextmanager
 def staged(session: nox.Session) -> Iterator[None]:
-    """Work in a folder that links to all of the project but the package, so that the wheel is what's tested."""
+    """Work in a folder that links to all of the project but what the wheel has, so that the wheel is what's tested."""
     stage = location(session) / "stage"
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir()
     for path in ROOT.iterdir():
-        if path.name != "flask_queue" and not path.name.startswith("."):
+        if not path.name.startswith(("flask_queue", ".")):
             (stage / path.name).symlink_to(path)
     with session.chdir(stage):
         yield

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from blinker import NamedSignal
@@ -26,6 +27,10 @@ from .store.keys import full_id, new_id
 from .store.records import RawJob
 from .store.store import Store
 from .store.transitions import BATCH, NewEntry, Retention
+from .substitutes import EVERYWHERE, Substitute, Substitutes
+
+#: As `Store.enqueue`.
+Enqueue = Callable[[str, Sequence[NewEntry]], tuple[int, dict[int, RawJob]]]
 
 #: Dramatiq runs lower numbers first and has no bounds; ours run higher ones first, within these.
 MAX_PRIORITY = 100
@@ -64,6 +69,8 @@ class QueueBroker(Broker):
         super().__init__(middleware=middleware)
         #: The app, which is weakly referenced; None once it is gone, or if there never was one.
         self.app: Callable[[], Flask | None] = lambda: None
+        #: What may stand in for the store: those of the app's extension.
+        self.substitutes = Substitutes()
         self.config = config
         self.store = store
         self.retention = Retention(
@@ -117,34 +124,28 @@ class QueueBroker(Broker):
             QueueUnavailable: with the records stored so far. Sending again under the same ids is safe.
         """
         entries = [_entry(job, self._pack(job)) for job in jobs]
+        substitute = self.substitute
+        enqueue = self.store.enqueue if substitute is None else partial(substitute.enqueue, self)
         records: list[JobRecord] = []
         sent = 0
         for chunk in _chunks(jobs, entries):
-            for job, _ in chunk:
-                self._emit_before_enqueue(job)
             try:
-                with uninterrupted():
-                    queue = chunk[0][0].message.queue_name
-                    now_ms, existing = self.store.enqueue(queue, [entry for _, entry in chunk])
+                stored, conflict = self._store(chunk, enqueue)
             except QueueUnavailable as error:
                 error.stored = tuple(records)
                 self._tell_of_failure(jobs[sent:], error)
                 raise
             sent += len(chunk)
-            taken = []
-            for position, (job, _) in enumerate(chunk):
-                found = existing.get(position)
-                if found is not None and found.name != job.message.actor_name:
-                    taken.append(JobIdConflict(full_id(queue, job.message.message_id), found.name))
-                    continue
-                records.append(self._record(job, now_ms, found))
-                self.emit_after("enqueue", job.message, job.delay_ms or None)
-                if job_dispatched.receivers and not records[-1].deduplicated:
-                    self.tell(job_dispatched, record=records[-1])
-            if taken:
-                taken[0].stored = tuple(records)
-                raise taken[0]
+            records += stored if substitute is None else substitute.stored(self, stored)
+            if conflict is not None:
+                conflict.stored = tuple(records)
+                raise conflict
         return records
+
+    @property
+    def substitute(self) -> Substitute | None:
+        """What stands in for the store, while a test says so."""
+        return self.substitutes.current or EVERYWHERE.current
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30000) -> Consumer:
         """Refuse: Dramatiq's own worker would take jobs without the guarantees of ours."""
@@ -265,6 +266,28 @@ class QueueBroker(Broker):
             # Dramatiq's workers emit this; ours never hold a delayed message.
             self.emit_before("delay_message", job.message)
         self.emit_before("enqueue", job.message, job.delay_ms or None)
+
+    def _store(
+        self, chunk: Sequence[tuple[NewJob, NewEntry]], enqueue: Enqueue
+    ) -> tuple[list[JobRecord], JobIdConflict | None]:
+        """Store jobs of one queue; the records but for those whose id is taken, and the error of the first of these."""
+        for job, _ in chunk:
+            self._emit_before_enqueue(job)
+        queue = chunk[0][0].message.queue_name
+        with uninterrupted():
+            now_ms, existing = enqueue(queue, [entry for _, entry in chunk])
+        records, conflicts = [], []
+        for position, (job, _) in enumerate(chunk):
+            found = existing.get(position)
+            if found is not None and found.name != job.message.actor_name:
+                conflicts.append(JobIdConflict(full_id(queue, job.message.message_id), found.name))
+                continue
+            record = self._record(job, now_ms, found)
+            records.append(record)
+            self.emit_after("enqueue", job.message, job.delay_ms or None)
+            if job_dispatched.receivers and not record.deduplicated:
+                self.tell(job_dispatched, record=record)
+        return records, conflicts[0] if conflicts else None
 
     def _tell_of_failure(self, jobs: Sequence[NewJob], error: QueueUnavailable) -> None:
         if job_dispatch_failed.receivers:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .broker import QueueBroker
     from .job import Job
     from .outcome import Outcome
-    from .record import JobError
+    from .record import JobError, JobRecord
 
 #: Names the ids of messages that a run sends when it ends; any fixed value would do.
 _FOLLOW_UPS = UUID("6a1f1d8c-3f0e-4d58-9d0c-2f6f0a0f8b52")
@@ -64,6 +64,20 @@ class Delivery(MessageProxy):
         #: Calls a hook, for as long as `handle` may take.
         self.limit: Callable[[Callable[[], None]], None] = _unlimited
         self._follow_ups = 0
+
+    def progress(self, done: float, total: float) -> None:
+        """Note how far the job is. Redis: one round trip."""
+        with self.masked():
+            self.broker.store.progress(self.queue_name, self.local_id, done, total)
+
+    def log(self, line: str) -> None:
+        """Append a line to the job's log. Redis: one round trip."""
+        with self.masked():
+            self.broker.store.log(self.queue_name, self.local_id, line)
+
+    def own_record(self) -> JobRecord | None:
+        """The job's record, where it is not in the store."""
+        return None
 
     def ask_to_stop(self) -> None:
         """Tell the run that an operator has cancelled the job."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 from weakref import WeakSet, ref
 
 from blinker import Signal
@@ -25,6 +26,10 @@ from .redis_url import parse_redis_url
 from .registry import check_jobs, declare
 from .store.connect import Resolve
 from .store.store import Store
+from .substitutes import Substitutes
+
+if TYPE_CHECKING:
+    from .testing import Fake, Inline
 
 J = TypeVar("J", bound=type[Job])
 
@@ -60,6 +65,7 @@ class FlaskQueue(QueueCalls):
         self._actors: list[QueueActor[Any, Any]] = []
         self._middleware = tuple(middleware)
         self._admin = admin
+        self._substitutes = Substitutes()
         self._apps: WeakSet[Flask] = WeakSet()
         if app is not None:
             self.init_app(app)
@@ -75,7 +81,7 @@ class FlaskQueue(QueueCalls):
             raise ConfigError([f"app {app.name!r} already has a FlaskQueue: call init_app once for each app"])
         config = self._check(app)
         broker = QueueBroker(config, _make_store(app, config), middleware=self._make_middleware(app))
-        broker.app = ref(app)
+        broker.app, broker.substitutes = ref(app), self._substitutes
         for actor in self._actors:
             actor.declare(broker)
         for job in self._jobs:
@@ -150,6 +156,32 @@ class FlaskQueue(QueueCalls):
         if not isinstance(given, type) or not issubclass(given, Job):
             raise TypeError(f"queue.on(…, {job!r}, …): give a subclass of flask_queue.Job")
         return Bridge(signal, job, map, self._apps)
+
+    @contextmanager
+    def fake(self) -> Iterator[Fake]:
+        """Record what is dispatched inside the block, on any of the apps and in any thread, and run nothing.
+
+        No Redis is needed. Of several blocks, one in the other, the inner one counts.
+        """
+        # Imported only by tests.
+        from .testing import Fake
+
+        fake = Fake()
+        with self._substitutes.using(fake):
+            yield fake
+
+    @contextmanager
+    def inline(self) -> Iterator[Inline]:
+        """Run what is dispatched inside the block at once, in the thread that does so, in an app context of its own.
+
+        What a job raises is raised to the caller; nothing is delayed, retried, or interrupted by a time-out. No Redis
+        is needed.
+        """
+        from .testing import Inline
+
+        inline = Inline()
+        with self._substitutes.using(inline):
+            yield inline
 
     @property
     def broker(self) -> QueueBroker:

@@ -244,6 +244,8 @@ class Job:
     def record(self) -> JobRecord:
         """The job as the store has it now. Redis: one round trip."""
         run = self._running()
+        if (record := run.own_record()) is not None:
+            return record
         reads = Queries(run.broker.store, list(run.broker.queues), run.broker.max_retries_of)
         with run.masked():
             return reads.get(run.queue_name, run.local_id)
@@ -265,15 +267,12 @@ class Job:
         if not (math.isfinite(done) and math.isfinite(total) and total > 0):
             raise ValueError(f"progress({done!r}, {total!r}): give two numbers, the second above 0")
         if self._run is not None:
-            with self._run.masked():
-                self._run.broker.store.progress(self._run.queue_name, self._run.local_id, done, total)
+            self._run.progress(done, total)
 
     def log(self, line: str) -> None:
         """Append a line to the job's log, of which the newest 1,000 are kept. Redis: one round trip."""
         if self._run is not None:
-            text = storable(str(line))
-            with self._run.masked():
-                self._run.broker.store.log(self._run.queue_name, self._run.local_id, text)
+            self._run.log(storable(str(line)))
 
     def _running(self) -> Delivery:
         if self._run is None:

@@ -25,7 +25,8 @@ logger = logging.getLogger("flask_queue.worker")
 #: Signals that may wait to be sent; beyond that the worker claims nothing, until receivers have caught up.
 MOST = 1000
 
-_SIGNALS: Mapping[type[Outcome], NamedSignal] = {
+#: Of each outcome that anybody is told of.
+SIGNALS: Mapping[type[Outcome], NamedSignal] = {
     Completed: job_completed,
     Retried: job_retried,
     Failed: job_failed,
@@ -55,12 +56,12 @@ class Announcer:
     @property
     def is_heard(self) -> bool:
         """Whether anybody listens to any of its signals."""
-        return any(signal.receivers for signal in _SIGNALS.values())
+        return any(signal.receivers for signal in SIGNALS.values())
 
     def settled(self, delivery: Delivery, settlement: Settlement, reply: CycleReply) -> None:
         """Tell of a run that was settled, unless that came too late: then it was others who ended the job."""
         outcome = Cancelled() if settlement.local_id in reply.overruled else settlement.outcome
-        signal = _SIGNALS.get(type(outcome))
+        signal = SIGNALS.get(type(outcome))
         if signal is None or not signal.receivers or settlement.local_id in reply.late:
             return
         runtime_ms = settlement.runtime_ms

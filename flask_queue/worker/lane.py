@@ -42,7 +42,7 @@ class Lane:
         self._worker = worker
         self._announcer = announcer
         self._beat_s = beat_s
-        self._limits = _limits_of(broker.queues[pool.queue])
+        self._limits = limits_of(broker.queues[pool.queue])
         #: There may be jobs: ask for as many as the pool wants.
         self.is_hungry = True
         self.beat_at_s = 0.0
@@ -339,7 +339,8 @@ class Lane:
         self._pending.append(Settlement(job.local_id, job.state.number, 0, Failed(error)))
 
 
-def _limits_of(queue: Queue) -> Limits:
+def limits_of(queue: Queue) -> Limits:
+    """A queue's limits, as its scripts take them."""
     rate = queue.rate_limit
     running = queue.max_running or 0
     # Rounded up: a window that is cut short would let one claim too many through.

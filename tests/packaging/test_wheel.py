@@ -39,9 +39,9 @@ def test_every_file_of_the_package_is_in_the_wheel(wheel: ZipFile) -> None:
 
 
 def test_nothing_but_the_package_is_in_the_wheel(wheel: ZipFile) -> None:
-    """Tests, example and tools would land in the users' site-packages."""
+    """And pytest's way to it. Tests, example and tools would land in the users' site-packages."""
     top = {name.partition("/")[0] for name in wheel.namelist()}
-    assert {name for name in top if not name.endswith(".dist-info")} == {"flask_queue"}
+    assert {name for name in top if not name.endswith(".dist-info")} == {"flask_queue", "flask_queue_pytest.py"}
 
 
 def test_the_wheel_says_what_it_needs(wheel: ZipFile) -> None:
@@ -52,6 +52,7 @@ def test_the_wheel_says_what_it_needs(wheel: ZipFile) -> None:
     assert metadata["Requires-Python"] == ">=3.11"
     entry_points = wheel.read(info.replace("METADATA", "entry_points.txt")).decode()
     assert "[flask.commands]\nqueue = flask_queue.cli:queue_cli" in entry_points
+    assert "[pytest11]\nflask_queue = flask_queue_pytest" in entry_points
 
 
 @pytest.mark.skipif("FLASK_QUEUE_TESTS_INSTALLED" not in os.environ, reason="the source tree is tested")

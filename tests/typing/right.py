@@ -11,6 +11,7 @@ from flask import Flask
 
 from flask_queue import Backoff, Fail, FlaskQueue, Job, JobRecord, Queue, RateLimit, Release, Retry
 from flask_queue.signals import job_failed
+from flask_queue.testing import Fake, drain, run_once, travel
 
 
 class SendWelcomeEmail(Job):
@@ -146,6 +147,21 @@ def bridges() -> None:
 
 def alert(app: Flask, record: JobRecord) -> None:
     app.logger.error(record.id)
+
+
+def tests_of_it(queue_fake: Fake) -> None:
+    with queue.fake() as fake:
+        SendWelcomeEmail.dispatch(user_id=7)
+    assert_type(fake, Fake)
+    fake.assert_dispatched(SendWelcomeEmail, {"user_id": 7}, times=1, queue="emails", where=lambda record: True)
+    fake.assert_not_dispatched(ImportContacts)
+    fake.assert_nothing_dispatched()
+    assert_type(queue_fake.dispatched(SendWelcomeEmail), list[JobRecord])
+    with queue.inline() as inline:
+        assert_type(inline.logs(SendWelcomeEmail.dispatch(user_id=7).id), list[str])
+    assert_type(drain(["emails"]), int)
+    assert_type(run_once(), int)
+    travel(60.5)
 
 
 # Dispatch can be passed on with its types.

@@ -5,16 +5,16 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
+from dramatiq import Message
 from dramatiq.asyncio import EventLoopThread, set_event_loop_thread
 
 from flask_queue.delivery import Delivery, current_delivery
 from flask_queue.errors import QueueError
 from flask_queue.job import Job
+from flask_queue.store.state import StateRecord
 from tests.unit.jobs import make_broker
 
 
@@ -64,16 +64,11 @@ def event_loop() -> Iterator[None]:
 def run(job: type[Job], **payload: Any) -> tuple[Any, list[tuple[Any, ...]]]:
     """The result of a run by the actor, and what it asked of the store."""
     broker: Any = make_broker(job)
-    delivery = SimpleNamespace(
-        broker=broker,
-        queue_name="default",
-        local_id="a1",
-        job_id="default:a1",
-        attempt=2,
-        cancelled=True,
-        masked=nullcontext,
-    )
-    token = current_delivery.set(cast(Delivery, delivery))
+    message: Message[Any] = Message("default", job.name, (), payload, {}, "a1", 0)
+    state = StateRecord("a", "-", "-", 1, 2, 0, 0, 0, 0, 0, 0, 0, "w1", "")
+    delivery = Delivery(broker, message, state, "w1")
+    delivery.cancelled = True
+    token = current_delivery.set(delivery)
     try:
         return broker.actors[job.name](**payload), broker.store.calls
     finally:
