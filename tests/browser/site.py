@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 
 #: What of a request a test may want to know.
 HEADERS = {"cookie": "HTTP_COOKIE", "site": "HTTP_SEC_FETCH_SITE", "live": "HTTP_X_FLASK_QUEUE_LIVE"}
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """What an app may answer with."""
+
+    def close(self) -> object:
+        """Let go of what it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,13 @@ class Site:
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
 
-    def _serve(self, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+    def _serve(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
         facts = {name: environ.get(header, "") for name, header in HEADERS.items()}
         self.seen.append(Seen(environ["REQUEST_METHOD"], environ["PATH_INFO"], **facts))
-        return self._app(environ, start_response)
+        answer = self._app(environ, start_response)
+        # Whole, and closed here: the server leaves an answer open whose browser went away, and with it a file.
+        try:
+            return [b"".join(answer)]
+        finally:
+            if isinstance(answer, Closable):
+                answer.close()
