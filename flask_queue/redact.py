@@ -15,8 +15,9 @@ from .record import JobRecord
 HIDDEN = "•••"
 #: Characters of a key of which it is remembered whether it is secret.
 LONGEST_KNOWN = 100
-#: A key in JSON text, or text in it that looks like one.
-_KEY = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:')
+#: Each string in JSON text, with the colon where it is a key; the last one may have no end. All are taken one after the
+#: other, and none is begun at twice: hostile text has thousands of quotes.
+_STRING = re.compile(r'"((?:[^"\\]|\\.)*+)(?:"(\s*:)?|\\?\Z)', re.DOTALL)
 
 
 def hide_secrets(record: JobRecord, words: Sequence[str]) -> JobRecord:
@@ -50,8 +51,8 @@ def is_secret(key: str, words: Iterable[str]) -> bool:
 def redact_cut(text: str, words: Iterable[str]) -> str:
     """Text of JSON whose end was cut off, up to its first secret key: what is behind that cannot be told apart."""
     secret = _pattern(tuple(words))
-    for key in _KEY.finditer(text):
-        if secret.search(_parts(_unescaped(key[1]))):
+    for key in _STRING.finditer(text):
+        if key[2] and secret.search(_parts(_unescaped(key[1]))):
             return f"{text[: key.end()]} {HIDDEN}"
     return text
 

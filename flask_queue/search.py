@@ -21,8 +21,11 @@ QUALIFIERS = {
     "args": "args.user_id:42",
 }
 _PLAIN_KINDS = frozenset(("", "name", "tag", "error", "id"))
+_IN_TEXTS = ("args", "error", "text")
 #: Characters.
 LONGEST = 2000
+#: Terms that are looked for in the texts of each job, which takes longer the more there are.
+MOST_TEXTS = 20
 #: Names a group of errors, see lua/includes/index.lua.
 FINGERPRINT = re.compile(r"[0-9a-f]{12}")
 
@@ -55,6 +58,11 @@ def parse(search: str, *, queues: Sequence[str]) -> Query:
     for key, value in _terms(search):
         kind, condition = _condition(key, value, queues)
         found[kind].append(condition)
+    if (count := sum(len(found[kind]) for kind in _IN_TEXTS)) > MOST_TEXTS:
+        raise ValueError(
+            f"{count} texts to look for: give at most {MOST_TEXTS}, and put quotes around words that belong together, "
+            'as in "New York"'
+        )
     query = Query(
         queues=tuple(found["queue"]) or None,
         names=tuple(found["name"]) or None,

@@ -27,7 +27,10 @@ class Trail:
     def note(self, action: str, target: str, **details: Any) -> None:
         """Log what was done, and keep it. What was done is done: where it cannot be kept, that is only logged."""
         details = {key: value for key, value in details.items() if value is not None}
-        logger.info("%s %s by %s %s", action, target, self._actor or "code", json.dumps(details))
+        actor = self._actor or "code"
+        # Whoever has a line break in their name does not write lines of their own.
+        told = actor if actor.isprintable() else ascii(actor)
+        logger.info("%s %s by %s %s", action, target, told, json.dumps(details))
         try:
             self._broker.store.audit.note(action, target, self._actor, details)
         except QueueUnavailable as error:

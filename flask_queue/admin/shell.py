@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import flask_admin
-from flask import Response, abort, current_app, flash, g, make_response, redirect, request, url_for
+from flask import Response, abort, current_app, flash, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin.base import Admin, BaseView
 from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
@@ -128,7 +128,9 @@ class Shell(BaseView):
     def _finish(self, response: Response) -> Response:
         has_policy_of_its_own = self._owner.csp_nonce_generator is not None or self._is_shell_custom()
         guard.add_headers(response, with_policy=not has_policy_of_its_own)
-        if request.headers.get(LIVE_HEADER) and response.status_code == 200 and not response.direct_passthrough:
+        # What is sent piece by piece, an export, is never held as a whole.
+        is_page = response.status_code == 200 and not response.is_streamed and not response.direct_passthrough
+        if is_page and request.headers.get(LIVE_HEADER):
             response.set_etag(
                 hashlib.sha1(_FLEETING.sub(rb"\1", response.get_data()), usedforsecurity=False).hexdigest()
             )
@@ -153,10 +155,11 @@ class Shell(BaseView):
 
     @property
     def _verdict(self) -> Verdict:
+        # Not in `g`: all requests that are made inside of one app context share that.
         key = f"_flask_queue_verdict_{self.endpoint}"
-        if key not in g:
-            setattr(g, key, self.verdict())
-        found: Verdict = getattr(g, key)
+        if not hasattr(request, key):
+            setattr(request, key, self.verdict())
+        found: Verdict = getattr(request, key)
         return found
 
     @property
@@ -176,7 +179,9 @@ class Shell(BaseView):
     def _origin(self) -> str:
         """The page of ours from which a form was sent."""
         here, came_from = url_for(".index"), request.form.get("back", "")
-        return came_from if came_from.startswith(here) else here
+        # Two slashes begin the address of another host; they can only stand there where the dashboard is at the root.
+        is_ours = came_from.startswith(here) and not came_from.startswith("//") and came_from.isprintable()
+        return came_from if is_ours else here
 
     def create_blueprint(self, admin: Admin) -> Any:
         """As in Flask-Admin, with our templates: those that an app overrides can extend ours as `!flask_queue/…`."""

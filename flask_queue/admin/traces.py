@@ -19,7 +19,7 @@ _LINKS = frozenset(
     }
 )
 #: The line above the frames, and the rules around the exceptions of a group.
-_HEAD = re.compile(r"(?:\+ )?(?:Exception Group )?Traceback \(most recent call last\):|\+[+-]*-{8}[- \d.]*")
+_HEAD = re.compile(r"(?:\+ )?(?:Exception Group )?Traceback \(most recent call last\):|\+(?:-\+)?-{8,}+[ \d.]*+-*+")
 #: Code that is not the app's: installed packages, Python's own modules, what runs jobs. The worker may have had another
 #: Python than this process, so that only the path can tell.
 _LIBRARY = re.compile(

@@ -42,7 +42,8 @@ class Audit:
             ValueError: a wrong limit or cursor.
         """
         most = given_number("audit", "limit", limit, whole(1))
-        if cursor is not None and not (is_text(cursor) and _CURSOR.fullmatch(cursor)):
+        # Nothing is before an id of zeros, which Redis refuses to look for.
+        if cursor is not None and not (is_text(cursor) and _CURSOR.fullmatch(cursor) and cursor.strip("0-")):
             raise ValueError("this cursor is not one of a page's next_cursor")
         newest = "+" if cursor is None else f"({cursor}"
         with translate_errors(self._client):

@@ -174,11 +174,15 @@ class Queries:
         last, matches = behind, self._match(query, secrets)
         while not finder.is_over(behind):
             found, behind = finder.step(behind, limit - len(records) + 1)
-            for each in filter(matches, found):
-                if len(records) == limit:
-                    return _page(records, last)
-                records[full_id(each.queue, each.local_id)] = self.record(each.raw)
-                last = each.cursor
+            for each in found:
+                if matches(each):
+                    if len(records) == limit:
+                        return _page(records, last)
+                    records[full_id(each.queue, each.local_id)] = self.record(each.raw)
+                    last = each.cursor
+                # A step brings megabytes of payloads at most, which may take seconds to look through.
+                if time.monotonic() > until_s and each is not found[-1]:
+                    return _page(records, each.cursor)
             # Whether anything follows is known at once in a plain listing; elsewhere it may take long.
             if time.monotonic() > until_s or (len(records) == limit and not query.is_plain):
                 return _page(records, behind, is_over=finder.is_over(behind))

@@ -106,9 +106,11 @@ def test_every_action_is_logged(bench: Bench, queue: FlaskQueue, caplog: pytest.
     with caplog.at_level(logging.INFO, logger="flask_queue.audit"):
         Operations(bench.broker, actor="ada").pause("default", "a\nb")
         queue.resume("default")
+        Operations(bench.broker, actor="eve\nINFO").pause("default")
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("INFO", 'pause default by ada {"reason": "a\\nb"}'),
         ("INFO", "resume default by code {}"),
+        ("INFO", r"pause default by 'eve\nINFO' {}"),
     ]
 
 

@@ -73,7 +73,7 @@ def test_apps_have_their_own(trail: Audit, redis_client: Redis) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "cursor"), [(0, None), (-1, None), (1, "garbage"), (1, ""), (1, "1-1\n"), (1, "٣-1")]
+    ("limit", "cursor"), [(0, None), (-1, None), (1, "garbage"), (1, ""), (1, "1-1\n"), (1, "0-0"), (1, "٣-1")]
 )
 def test_a_wrong_page_is_refused(trail: Audit, limit: int, cursor: str | None) -> None:
     """By a ValueError, not by Redis."""

@@ -72,6 +72,7 @@ def test_terms_mean(search: str, query: Query) -> None:
         ('args.city:"New York', "is not closed; write"),
         ('a "', "is not closed"),
         ("x" * (LONGEST + 1), "2,001 characters: give at most 2,000"),
+        ("x " * 19 + "error:x args.x:x", "21 texts to look for: give at most 20"),
     ],
 )
 def test_a_wrong_term_says_what_to_do(search: str, message: str) -> None:
@@ -86,7 +87,11 @@ def test_examples_in_messages_work(example: str) -> None:
     assert parse(example, queues=QUEUES) != Query()
 
 
-@given(texts=st.lists(TEXT), tags=st.lists(TEXT), args=st.lists(st.tuples(PATH, st.just("") | TEXT)))
+@given(
+    texts=st.lists(TEXT, max_size=10),
+    tags=st.lists(TEXT),
+    args=st.lists(st.tuples(PATH, st.just("") | TEXT), max_size=10),
+)
 def test_terms_are_read_as_they_are_written(texts: list[str], tags: list[str], args: list[tuple[str, str]]) -> None:
     """Whatever is in a value, a link with it leads to it."""
     terms = [term("", text) for text in texts]

@@ -170,3 +170,10 @@ def test_nothing_is_lost(text: str) -> None:
 def test_what_is_no_traceback_is_text() -> None:
     """As it stands."""
     assert kinds("<the traceback of Odd cannot be shown: ValueError>") == [Kind.TEXT]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("line", ["+" + "-" * 32_000 + "x", "+" + "+-" * 16_000 + "x", " " * 32_000 + "|"])
+def test_a_hostile_line_takes_no_time(line: str) -> None:
+    """Whoever chooses an error's message cannot hold up the page. Once such a line took a quarter of a minute."""
+    assert kinds(line) == [Kind.TEXT]

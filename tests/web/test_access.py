@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from flask import Flask
 from flask_admin.base import Admin, AdminIndexView
 
 from flask_queue import FlaskQueue
+from flask_queue.admin.views import QueueView
 
 from .conftest import HOME, MakeApp, post, token_of
 
@@ -181,6 +183,29 @@ def test_a_form_leads_back_to_our_own_pages_only(visitor: FlaskClient) -> None:
     for place in ("https://evil.example/", "//evil.example", "/elsewhere", "javascript:alert(1)"):
         fields = {"csrf_token": token_of(visitor), "back": place}
         assert visitor.post(f"{HOME}queue/emails/pause", data=fields).headers["Location"] == HOME
+
+
+@pytest.mark.parametrize("place", ["//evil.example/", "/\t/evil.example/", "/\r\nX-Evil: 1"])
+def test_a_form_at_the_root_leads_to_no_other_host(redis_url: str, place: str) -> None:
+    """Where every path is ours, two slashes still begin the address of a host."""
+    app = Flask("acme")
+    app.config.update(SECRET_KEY="not so secret", TESTING=True, QUEUE_REDIS_URL=redis_url)
+    admin = Admin(app)
+    admin.add_view(QueueView(url="/"))
+    FlaskQueue(app, admin=admin)
+    visitor = app.test_client()
+    token = re.search(r'name="csrf_token" value="([^"]+)"', visitor.get("/").text)
+    assert token
+    answer = visitor.post("/queue/default/pause", data={"csrf_token": token[1], "back": place})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+
+
+def test_every_request_is_judged_by_itself(make_app: MakeApp) -> None:
+    """Also where several are made inside of one app context, which they share."""
+    app = make_app(QUEUE_DASHBOARD_USERNAME="ops", QUEUE_DASHBOARD_PASSWORD="right")
+    with app.app_context():
+        assert app.test_client().get(HOME, headers=basic("ops", "right")).status_code == 200
+        assert app.test_client().get(HOME).status_code == 401
 
 
 def test_every_page_has_its_headers(visitor: FlaskClient) -> None:

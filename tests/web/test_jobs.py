@@ -129,6 +129,14 @@ def test_a_cell_is_never_a_formula(make_app: MakeApp) -> None:
     assert not re.search(r'(^|,)"?[=+\-@]', text, re.MULTILINE)
 
 
+def test_an_export_is_never_held_as_a_whole(visitor: FlaskClient) -> None:
+    """Not even for whoever says to be our script, whose pages have a digest: an export can have gigabytes."""
+    SendEmail.dispatch(1)
+    with visitor.get(f"{HOME}jobs/export.json", headers={"X-Flask-Queue-Live": "1"}) as answer:
+        assert answer.is_streamed
+        assert "ETag" not in answer.headers
+
+
 def test_an_action_is_for_the_selected_alone(
     visitor: FlaskClient, queue: FlaskQueue, cancelled: list[JobRecord]
 ) -> None:

@@ -18,15 +18,15 @@ from ..desk import Desk
 
 #: Jobs of an export, at most.
 LIMIT = 100_000
-#: Jobs read at a time: bounded memory however many there are.
-STEP = 200
+#: Jobs read at a time: bounded memory however many there are, also where each has the largest payload.
+STEP = 50
 COLUMNS = (
     *("id", "name", "queue", "state", "priority", "attempts", "max_retries", "recoveries"),
     *("created_at", "scheduled_at", "started_at", "finished_at", "wait_ms", "runtime_ms", "worker", "tags"),
     *("error_type", "error_message", "payload"),
 )
 #: A spreadsheet takes a cell that begins so for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def write(desk: Desk, query: Query, kind: str) -> Iterator[str]:

@@ -11,6 +11,8 @@
 -- @include is_wanted
 -- @include clock
 local CHUNK = 64
+-- Bytes of a job's texts from which looking for others in them takes so long that the time is looked at after each job.
+local LARGE = 1024
 
 local wanted = cjson.decode(ARGV[2])
 local ids, positions, is_last = next_ids(wanted)
@@ -32,7 +34,11 @@ local function is_full()
 end
 
 local began = clock()
-while looked < #ids and not is_full() and (looked == 0 or clock() - began < wanted.seconds) do
+local function is_late()
+  return clock() - began >= wanted.seconds
+end
+
+while looked < #ids and not is_full() and (looked == 0 or not is_late()) do
   local records = redis.call('HMGET', state, unpack(ids, looked + 1, math.min(looked + CHUNK, #ids)))
   for n = 1, #records do
     looked = looked + 1
@@ -42,7 +48,7 @@ while looked < #ids and not is_full() and (looked == 0 or clock() - began < want
         add(looked, records[n])
       end
       bytes = bytes + #records[n] + bytes_read()
-      if is_full() then
+      if is_full() or (bytes_read() > LARGE and is_late()) then
         break
       end
     end
