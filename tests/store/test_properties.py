@@ -337,7 +337,7 @@ def check_store(client: Client, *, examples: int, steps: int) -> None:
 
 def test_no_history_breaks_a_queue(redis_client: Client) -> None:
     """Some dozens of histories, on every run of the suite."""
-    check_store(redis_client, examples=80, steps=40)
+    check_store(redis_client, examples=50, steps=40)
 
 
 @pytest.mark.slow

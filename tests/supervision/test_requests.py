@@ -127,7 +127,8 @@ def test_commands_list_and_ask(site: Site) -> None:
 
     (shown,) = json.loads(site.commands.run("queue", "workers", "--json").stdout)
     assert set(shown) == {
-        *("id", "host", "pid", "version", "queues", "busy", "running", "rss_bytes", "started_at", "last_beat_at")
+        *("id", "host", "pid", "version", "queues", "busy", "running"),
+        *("rss_bytes", "started_at", "last_beat_at", "asked"),
     }
     assert (shown["id"], shown["busy"], shown["queues"]) == (worker.id, 1, {"default": 2, "other": 1, "more": 1})
     assert shown["rss_bytes"] > 10_000_000
