@@ -1,0 +1,102 @@
+"""How often Redis is called, and for how much: counted by the server, the same however busy the machine is.
+
+A bound is what it takes today, or a little more where batches depend on time. Lower it when it falls.
+"""
+
+from __future__ import annotations
+
+import time
+
+from flask_queue.outcome import Completed
+from flask_queue.store.transitions import Settlement
+from flask_queue.worker import Worker
+from tests.guards.conftest import Fails, Meter, Nothing
+from tests.servers import RedisServer
+from tests.store.driver import Driver
+from tests.support import wait_until
+
+#: Jobs of a test.
+COUNT = 2048
+#: Jobs that are stored by one script.
+BATCH = 256
+
+
+def test_the_meter_costs_nothing(meter: Meter) -> None:
+    """What it does itself is taken off."""
+    with meter.metered() as cost:
+        pass
+    assert (cost.reads, cost.commands, cost.scripts) == (0, 0, 0)
+
+
+def test_a_dispatch_is_one_round_trip(meter: Meter) -> None:
+    """One script, that does the rest."""
+    with meter.metered() as cost:
+        for number in range(50):
+            Nothing.dispatch(number=number)
+    assert (cost.reads, cost.scripts) == (50, 50)
+    assert cost.commands <= 50 * 9
+
+
+def test_many_dispatches_are_a_script_for_each_256(meter: Meter) -> None:
+    """In which a job takes four commands, and one more if it is delayed."""
+    payloads = [{"number": number} for number in range(COUNT)]
+    with meter.metered() as cost:
+        Nothing.dispatch_many(payloads)
+    assert cost.scripts == COUNT / BATCH
+    assert cost.commands <= COUNT * 4.1
+    with meter.metered() as cost:
+        Nothing.options(delay_s=3600).dispatch_many(payloads)
+    assert cost.scripts == COUNT / BATCH
+    assert cost.commands <= COUNT * 5.1
+
+
+def test_64_runs_are_settled_and_claimed_by_one_script(meter: Meter) -> None:
+    """In which what is done for all is done once: less than a command a job."""
+    with meter.server.client() as client:
+        driver = Driver(client)
+        driver.add(*(f"job{number}" for number in range(BATCH)))
+        claimed = driver.claim(64)
+        settle = [Settlement(local_id, 1, 5, Completed()) for local_id in claimed]
+        with meter.metered() as cost:
+            reply = driver.cycle(want=64, settle=settle)
+    assert len(reply.claimed) == 64
+    assert not reply.late
+    assert cost.scripts == 1
+    assert cost.commands <= 38
+
+
+def test_a_drain_takes_many_jobs_a_round_trip(meter: Meter) -> None:
+    """Some sixty where nothing else is going on. A machine that holds everything up makes batches smaller, so: four."""
+    Nothing.dispatch_many([{"number": number} for number in range(COUNT)])
+    with meter.metered() as cost:
+        meter.work()
+    assert cost.scripts <= COUNT / 4
+    assert cost.reads <= COUNT / 4
+    assert cost.commands <= COUNT * 6
+
+
+def test_a_failure_takes_no_round_trip_of_its_own(meter: Meter) -> None:
+    """It is settled with others: with its error, group, history and index it takes some twenty commands."""
+    Fails.dispatch_many([{"number": number} for number in range(512)])
+    with meter.metered() as cost:
+        meter.work()
+    assert cost.scripts <= 512
+    assert cost.commands <= 512 * 30
+
+
+def test_an_idle_worker_is_all_but_silent() -> None:
+    """Three queues, nothing to do: it waits to be woken, and shows every few seconds that it lives."""
+    with RedisServer() as server:
+        meter = Meter(server, queues=("default", "emails", "reports"))
+        with meter.app.app_context():
+            worker = Worker(meter.broker)
+            worker.start()
+            record = Nothing.dispatch(number=1)
+            wait_until(lambda: meter.queue.get(record.id).state == "completed")
+            started = time.monotonic()
+            with meter.metered() as cost:
+                time.sleep(5)
+            seconds = time.monotonic() - started
+            assert worker.stop()
+        meter.close()
+    assert cost.reads <= 1.5 * seconds + 2
