@@ -7,6 +7,7 @@ called in a context of the app. What one of them raises is logged: it changes no
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -56,12 +57,20 @@ def tell(app: Flask, signal: NamedSignal, **facts: Any) -> None:
     receivers = list(signal.receivers_for(app))
     if not receivers:
         return
-    with _in_context_of(app):
-        for receiver in receivers:
-            try:
-                app.ensure_sync(receiver)(app, **facts)
-            except Exception:
-                logger.exception("A receiver of %s failed: %r.", signal.name, receiver)
+    try:
+        with _in_context_of(app):
+            for receiver in receivers:
+                _call(app, signal, receiver, facts)
+    except Exception:
+        # Of the app's own teardown functions, for one.
+        logger.exception("The app context for receivers of %s failed.", signal.name)
+
+
+def _call(app: Flask, signal: NamedSignal, receiver: Callable[..., Any], facts: Mapping[str, Any]) -> None:
+    try:
+        app.ensure_sync(receiver)(app, **facts)
+    except Exception:
+        logger.exception("A receiver of %s failed: %r.", signal.name, receiver)
 
 
 def _in_context_of(app: Flask) -> AbstractContextManager[object]:

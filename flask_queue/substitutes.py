@@ -30,24 +30,25 @@ class Substitutes:
     """Those that are in place; the last of them counts, in all threads."""
 
     def __init__(self) -> None:
+        #: The one that counts.
+        self.current: Substitute | None = None
         self._lock = threading.Lock()
         self._all: tuple[Substitute, ...] = ()
-
-    @property
-    def current(self) -> Substitute | None:
-        """The one that counts."""
-        return self._all[-1] if self._all else None
 
     @contextmanager
     def using(self, substitute: Substitute) -> Iterator[None]:
         """Let this one count inside the block."""
         with self._lock:
-            self._all = (*self._all, substitute)
+            self._set((*self._all, substitute))
         try:
             yield
         finally:
             with self._lock:
-                self._all = tuple(each for each in self._all if each is not substitute)
+                self._set(tuple(each for each in self._all if each is not substitute))
+
+    def _set(self, substitutes: tuple[Substitute, ...]) -> None:
+        self._all = substitutes
+        self.current = substitutes[-1] if substitutes else None
 
 
 #: For tests that know no extension: these are in place for every app, unless its own extension has one.

@@ -28,8 +28,11 @@ class Hooks(Middleware):
         self, broker: Broker, message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
         """Call the hook for this end, if the class has it."""
+        if not isinstance(message, Delivery) or (exception is None and message.job is None and not message.failed):
+            # Its class has no hooks: of most jobs that is all there is to know.
+            return
         hooks = getattr(broker.actors.get(message.actor_name), "hooks", None)
-        if not hooks or not isinstance(message, Delivery) or message.follow_up_lost:
+        if not hooks or message.follow_up_lost:
             return
         if exception is None and message.outcome is None and not message.failed:
             if "on_completed" in hooks and not message.has_seen_cancel:

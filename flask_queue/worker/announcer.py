@@ -94,7 +94,7 @@ class Announcer:
             try:
                 send()
             except Exception:
-                # Of the app's own teardown functions, for one.
+                # A fault of ours, which must not end this thread.
                 logger.exception("A signal could not be sent.")
             if self._inbox.qsize() == MOST:
                 # Only this thread makes it shorter: it was longer a moment ago.

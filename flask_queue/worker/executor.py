@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
@@ -49,6 +49,8 @@ class RunsJob(Protocol):
 
     #: `handle` is a coroutine function.
     is_async: bool
+    #: Names of the hooks that the class has.
+    hooks: Collection[str]
 
     def timeout_s(self, options: Mapping[str, Any]) -> float:
         """Seconds that a run of a job with these message options may take."""
@@ -134,10 +136,14 @@ class Executor:
     def _call(self, actor: Actor[Any, Any], delivery: Delivery) -> Any:
         timeout_s = self._timeout_s(actor, delivery)
         guard = self._guards.current()
-        delivery.masked, delivery.limit = guard.masked, partial(guard.call, timeout_s)
+        delivery.masked = guard.masked
         if job_started.receivers:
             self._broker.tell(job_started, record=running_record(delivery))
-        grace_s = 0.0 if _runs_job(actor) and actor.is_async else STOP_GRACE_S
+        grace_s = STOP_GRACE_S
+        if _runs_job(actor):
+            grace_s = 0.0 if actor.is_async else STOP_GRACE_S
+            if actor.hooks:
+                delivery.limit = partial(guard.call, timeout_s)
         try:
             with guard.window(timeout_s) as window:
                 delivery.interrupt = partial(guard.interrupt_after, grace_s, Stopped, window)

@@ -140,9 +140,13 @@ def dispatch_everything() -> None:
 
 def bridges() -> None:
     signed_up = signal("signed-up")
-    bridge = queue.on(signed_up, SendWelcomeEmail, lambda sender, user_id: {"user_id": user_id} if user_id else None)
+    bridge = queue.on(signed_up, SendWelcomeEmail, map=welcome)
     bridge.disconnect()
     job_failed.connect(alert, sender=Flask(__name__))
+
+
+def welcome(sender: object, *, user_id: int) -> dict[str, int] | None:
+    return {"user_id": user_id} if user_id else None
 
 
 def alert(app: Flask, record: JobRecord) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 from flask import Flask
 
-from flask_queue import FlaskQueue, Job, Queue
+from flask_queue import FlaskQueue, Job, JobRecord, Queue, signals
 from flask_queue.current import current_run
 
 
@@ -52,11 +53,37 @@ class Punctual(Job):
         pass
 
 
-queue = FlaskQueue(queues=[Queue("default", concurrency=4)], jobs=[Journaled, Claimed, Poison, Punctual])
+class Told(Job):
+    """Says when its hook is called. The first process dies there, or when its end is told, if it is to."""
+
+    def handle(self, dies: str) -> None:
+        self.dies = dies
+
+    def on_completed(self, result: None) -> None:
+        die_once("hook", self.dies)
+
+
+def tell(app: Flask, record: JobRecord) -> None:
+    """Says that a job has completed."""
+    if record.name in ("Told", "Journaled"):
+        die_once("told", str(record.payload.get("dies")))
+
+
+def die_once(event: str, dies: str) -> None:
+    journal = Path(os.environ["JOURNAL"])
+    is_first = not journal.exists() or event not in journal.read_text()
+    write(f"{event} 0 {os.getpid()}")
+    if dies == event and is_first:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+queue = FlaskQueue(queues=[Queue("default", concurrency=4)], jobs=[Journaled, Claimed, Poison, Punctual, Told])
 
 
 def create_app() -> Flask:
     """Where Redis is, and the rest, comes from the environment."""
     app = Flask("worker_tests")
+    # Not where tests import this module: receivers are the process's.
+    signals.job_completed.connect(tell)
     queue.init_app(app)
     return app

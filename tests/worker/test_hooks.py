@@ -109,6 +109,11 @@ class Skips(Middleware):
         raise SkipMessage("not today")
 
 
+class Marks(Middleware):
+    def before_process_message(self, broker: Any, message: Any) -> None:
+        message.fail()
+
+
 def test_on_completed_gets_the_result_in_the_context_of_the_run(make_bench: MakeBench) -> None:
     """On the instance that ran; after a retry once, for the run that completed."""
     bench = make_bench(Tells)
@@ -195,3 +200,11 @@ def test_a_job_that_a_middleware_skips_has_failed(make_bench: MakeBench) -> None
     Tells.dispatch("works")
     bench.run_all()
     assert seen == [("failed", "Fail('a middleware skipped it')", 1, "bench")]
+
+
+def test_a_job_that_a_middleware_marks_as_failed_has_failed(make_bench: MakeBench) -> None:
+    """It did not run, either."""
+    bench = make_bench(Tells, middleware=[Marks])
+    Tells.dispatch("works")
+    bench.run_all()
+    assert seen == [("failed", "Fail('a middleware marked the message as failed')", 1, "bench")]

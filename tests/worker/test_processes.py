@@ -19,7 +19,7 @@ import pytest
 from flask_queue import Queue
 from tests.store.checks import check_queue
 from tests.support import wait_until
-from tests.worker.app import Journaled, Poison, Punctual
+from tests.worker.app import Journaled, Poison, Punctual, Told
 from tests.worker.conftest import Bench, MakeBench
 
 LEASE_S = 2
@@ -81,7 +81,9 @@ class Fleet:
 @pytest.fixture
 def fleet(make_bench: MakeBench, tmp_path: Path, redis_url: str) -> Iterator[Fleet]:
     """Processes end with the test."""
-    bench = make_bench(Journaled, Poison, Punctual, queues=[Queue("default", concurrency=4)], QUEUE_LEASE_S=LEASE_S)
+    bench = make_bench(
+        Journaled, Poison, Punctual, Told, queues=[Queue("default", concurrency=4)], QUEUE_LEASE_S=LEASE_S
+    )
     made = Fleet(bench, tmp_path, redis_url)
     try:
         yield made
@@ -129,6 +131,38 @@ def test_a_job_that_kills_its_workers_takes_no_others_with_it(fleet: Fleet) -> N
     fleet.check()
 
 
+def test_a_worker_that_is_killed_in_a_hook_repeats_it(fleet: Fleet) -> None:
+    """The end of the run was not stored: the job runs again, and its hook with it; its end is told once."""
+    job_id = Told.dispatch(dies="hook").id
+    first = fleet.start()
+    assert first.wait(20) == -signal.SIGKILL
+    assert fleet.count("active") == 1
+    second = fleet.start()
+    wait_until(lambda: fleet.journal("told")[0], 15)
+    second.send_signal(signal.SIGTERM)
+    assert second.wait(10) == 0
+    assert (fleet.journal("hook")[0], fleet.journal("told")[0]) == (2, 1)
+    record = fleet.bench.queue.get(job_id)
+    assert (record.state, record.recoveries) == ("completed", 1)
+    fleet.check()
+
+
+def test_a_worker_that_is_killed_while_it_tells_of_an_end_does_not_repeat_it(fleet: Fleet) -> None:
+    """The end was stored before: the job does not run again, nor is its end told again."""
+    job_id = Told.dispatch(dies="told").id
+    first = fleet.start()
+    assert first.wait(20) == -signal.SIGKILL
+    assert fleet.bench.queue.get(job_id).state == "completed"
+    other = Told.dispatch(dies="").id
+    second = fleet.start()
+    fleet.bench.finished(other, 15)
+    second.send_signal(signal.SIGTERM)
+    assert second.wait(10) == 0
+    assert (fleet.journal("hook")[0], fleet.journal("told")[0]) == (2, 2)
+    assert fleet.bench.queue.get(job_id).recoveries == 0
+    fleet.check()
+
+
 def test_a_terminated_worker_gives_its_jobs_back(fleet: Fleet) -> None:
     """SIGTERM: what runs completes, what waits stays waiting, the process ends with 0."""
     Journaled.dispatch_many([{"number": number, "seconds": 1} for number in range(8)])
@@ -141,7 +175,7 @@ def test_a_terminated_worker_gives_its_jobs_back(fleet: Fleet) -> None:
 
 
 def test_a_stopped_worker_that_goes_on_changes_nothing_any_more(fleet: Fleet) -> None:
-    """SIGSTOP for longer than the lease: another worker runs the job, and the late end does not settle it again."""
+    """SIGSTOP for longer than the lease: another worker runs the job; the late end settles nothing, and is not told."""
     job_id = Journaled.dispatch(1, seconds=1).id
     frozen = fleet.start()
     wait_until(lambda: fleet.journal("start")[1] == 1, 15)
@@ -154,6 +188,7 @@ def test_a_stopped_worker_that_goes_on_changes_nothing_any_more(fleet: Fleet) ->
     frozen.send_signal(signal.SIGTERM)
     assert frozen.wait(10) == 0
     assert fleet.bench.queue.get(job_id) == before
+    assert fleet.journal("told")[0] == 1
     assert (before.recoveries, before.attempts) == (1, 1)
     fleet.check()
 
