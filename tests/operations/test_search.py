@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from flask_queue import Job, Queue, UnknownQueue
-from flask_queue.search import MOST_TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import redis
 
     from flask_queue import FlaskQueue
     from tests.worker.conftest import Bench, MakeBench
@@ -187,13 +184,3 @@ def test_an_unknown_queue_is_an_error(queue: FlaskQueue) -> None:
     """As everywhere."""
     with pytest.raises(UnknownQueue):
         queue.jobs(queue="nope")
-
-
-def test_no_search_holds_up_redis(bench: Bench, queue: FlaskQueue, redis_client: redis.Redis) -> None:
-    """Texts that almost occur everywhere in large payloads: Redis looks at its clock after each."""
-    texts = [f"{'a' * 20}{chr(ord('b') + n)}" for n in range(MOST_TEXTS)]
-    Mail.dispatch_many([{"user_id": n, "data": "a" * 125_000 + " ".join(texts)} for n in range(30)])
-    redis_client.slowlog_reset()
-    assert len(found(queue, " ".join(texts))) == 30
-    slow: Any = redis_client.slowlog_get()
-    assert max((command["duration"] for command in slow), default=0) < 400_000, slow

@@ -493,3 +493,14 @@ def test_a_job_without_its_payload_is_listed(queue: Driver, queries: Queries) ->
     assert all_ids(queries, query(names=("SendWelcomeEmail",))) == ["whole"]
     assert all_ids(queries, query(texts=("user",))) == ["whole"]
     queue.delete("lost")
+
+
+@pytest.mark.parametrize(("size", "looked"), [(100, 64), (2 * KIB, 1)])
+def test_the_time_of_a_step_is_looked_at_after_each_large_text(
+    queue: Driver, queries: Queries, monkeypatch: pytest.MonkeyPatch, size: int, looked: int
+) -> None:
+    """To look for many texts in a large one takes milliseconds: dozens of those in one go would hold up Redis."""
+    monkeypatch.setattr(finder, "STEP_S", 0.0)
+    fill(queue, 100, message=b'Big\n{"text":"' + b"x" * size + b'"}')
+    page = queries.page(query(JobState.WAITING, texts=("never",)), limit=7, within_s=0)
+    assert (page.scanned, page.total) == (looked, 100)
