@@ -92,10 +92,10 @@ def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
 
 def _parts(key: str) -> str:
     """A name in whatever style as lower-case parts with `_` between them: `userApiKey2` → `user_api_key_2`."""
-    marked = ""
+    marked = list[str]()
     for before, char, after in zip(f"_{key}", key, f"{key[1:]}_", strict=False):
         starts_word = char.isupper() and (before.islower() or (before.isupper() and after.islower()))
         if starts_word or before.isdigit() != char.isdigit():
-            marked += "_"
-        marked += char
-    return re.sub(r"[\W_]+", "_", marked.casefold()).strip("_")
+            marked.append("_")
+        marked.append(char)
+    return re.sub(r"[\W_]+", "_", "".join(marked).casefold()).strip("_")

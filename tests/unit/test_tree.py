@@ -57,7 +57,7 @@ def test_secrets_are_hidden_at_any_depth() -> None:
         {"text": "x" * 3_000_000, "last": 1},
         {"texts": ["y" * 5000] * 1000, "last": 1},
         {**{"k" * 10_000 + str(n): n for n in range(300)}, "last": 1},
-        {"k" * 3_000_000: 1},
+        {"k" * 500_000: 1},
     ],
 )
 def test_a_large_value_is_cut_and_says_so(value: dict[str, Any]) -> None:
