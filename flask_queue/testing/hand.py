@@ -74,8 +74,17 @@ def travel(seconds_: float, /) -> None:
             delayed: Any = client.zrange(key, 0, -1, withscores=True)
             for local_id, due_ms in delayed:
                 broker.store.actions.reschedule(queue, local_id.decode(), max(1, int(due_ms) - ms))
-        now, micros = client.time()
-    current_app.extensions.setdefault(TRAVELS_KEY, []).append((int(now) * 1000 + int(micros) // 1000, ms))
+        at_ms = _now_ms(client)
+        # What is dispatched next is told from what was there by its time, which has a millisecond at least.
+        while _now_ms(client) == at_ms:
+            pass
+    current_app.extensions.setdefault(TRAVELS_KEY, []).append((at_ms, ms))
+
+
+def _now_ms(client: Any) -> int:
+    """Redis's clock."""
+    now, micros = client.time()
+    return int(now) * 1000 + int(micros) // 1000
 
 
 class Hand:
