@@ -167,7 +167,8 @@ class Finder:
             "most": most,
             "count": STEP if not query.is_plain else min(STEP, most + SLACK),
             "bytes": STEP_BYTES,
-            "seconds": STEP_S,
+            # Listings look at few jobs: what bounds them is `bytes`.
+            "seconds": STEP_S if self._query.needs_texts else 10 * STEP_S,
             "letters": "".join(map(_LETTERS.__getitem__, place.states)),
             "since": query.since_ms,
             "till": query.until_ms,
