@@ -117,6 +117,8 @@ class CycleReply:
     held: int
     #: Local ids of runs that were settled too late: somebody else has the job, or had it.
     late: Sequence[str] = ()
+    #: The same with their numbers: one worker can settle two runs of a job at once.
+    late_runs: frozenset[tuple[str, int]] = frozenset()
     claimed: Sequence[Claimed] = field(default=())
     #: Local ids of jobs this worker holds that an operator asked to stop.
     asked: Sequence[str] = ()
@@ -297,7 +299,8 @@ def _cycle_reply(reply: Any) -> CycleReply:
         next_due_ms=int(float(next_due)),
         oldest_beat_ms=int(float(oldest_beat)),
         held=held,
-        late=[local_id.decode() for local_id in late],
+        late=[run.decode().split()[0] for run in late],
+        late_runs=frozenset((local_id, int(number)) for local_id, number in (run.decode().split() for run in late)),
         claimed=_claimed(claimed),
         asked=[local_id.decode() for local_id in asked],
         overruled=[local_id.decode() for local_id in overruled],

@@ -62,7 +62,7 @@ class Announcer:
         """Tell of a run that was settled, unless that came too late: then it was others who ended the job."""
         outcome = Cancelled() if settlement.local_id in reply.overruled else settlement.outcome
         signal = SIGNALS.get(type(outcome))
-        if signal is None or not signal.receivers or settlement.local_id in reply.late:
+        if signal is None or not signal.receivers or (settlement.local_id, settlement.number) in reply.late_runs:
             return
         runtime_ms = settlement.runtime_ms
         self._send(signal, partial(ended_record, delivery, outcome, runtime_ms=runtime_ms, now_ms=reply.now_ms))

@@ -8,5 +8,5 @@ local function held(id, text, number)
       return job
     end
   end
-  late[#late + 1] = id
+  late[#late + 1] = id .. ' ' .. number
 end
