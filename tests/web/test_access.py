@@ -48,6 +48,7 @@ def test_in_debug_and_testing_it_is_open(make_app: MakeApp, settings: dict[str, 
         ("full", 200, 200),
         (True, 403, 403),
         (None, 403, 403),
+        ([], 403, 403),
         ("write", 403, 403),
     ],
 )
