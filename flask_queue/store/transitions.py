@@ -115,15 +115,19 @@ class CycleReply:
     oldest_beat_ms: int
     #: Jobs that Redis says this worker holds now; another number than its own tells of a reply that was lost.
     held: int
-    #: Local ids of runs that were settled too late: somebody else has the job, or had it.
-    late: Sequence[str] = ()
-    #: The same with their numbers: one worker can settle two runs of a job at once.
-    late_runs: frozenset[tuple[str, int]] = frozenset()
+    #: Runs that were settled, or said to have started, too late, by local id and number: somebody else has the job, or
+    #: had it. One worker can settle two runs of a job at once, of which one is late.
+    late_runs: Sequence[tuple[str, int]] = ()
     claimed: Sequence[Claimed] = field(default=())
     #: Local ids of jobs this worker holds that an operator asked to stop.
     asked: Sequence[str] = ()
     #: Local ids of settled runs that ended cancelled, whatever their outcome was: they had been asked to stop.
     overruled: Sequence[str] = ()
+
+    @property
+    def late(self) -> list[str]:
+        """Local ids of what was too late."""
+        return [local_id for local_id, _ in self.late_runs]
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,8 +303,7 @@ def _cycle_reply(reply: Any) -> CycleReply:
         next_due_ms=int(float(next_due)),
         oldest_beat_ms=int(float(oldest_beat)),
         held=held,
-        late=[run.decode().split()[0] for run in late],
-        late_runs=frozenset((local_id, int(number)) for local_id, number in (run.decode().split() for run in late)),
+        late_runs=[(local_id, int(number)) for local_id, number in (run.decode().split() for run in late)],
         claimed=_claimed(claimed),
         asked=[local_id.decode() for local_id in asked],
         overruled=[local_id.decode() for local_id in overruled],

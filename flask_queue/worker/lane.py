@@ -193,7 +193,7 @@ class Lane:
         for key in request.started:
             self._ahead.pop(key, None)
             if self._is_announcing and self._alone is not None and key == (self._alone.local_id, self._alone.number):
-                self._announced(self._alone, is_late=key[0] in reply.late)
+                self._announced(self._alone, is_late=key in reply.late_runs)
         now_s = time.monotonic()
         for local_id in reply.asked:
             self._ask_to_stop(local_id)

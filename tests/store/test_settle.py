@@ -220,6 +220,18 @@ def test_a_run_is_settled_once_in_one_call(queue: Driver, first: Outcome, outcom
     assert list(reply.late) == ["a"]
 
 
+def test_two_runs_of_a_job_are_settled_in_one_call(queue: Driver) -> None:
+    """A worker that was taken for dead can get its own job again: of its two ends the earlier run's alone is late."""
+    queue.add("a")
+    queue.claim()
+    queue.silence("w1")
+    queue.reap()
+    assert queue.claim() == ["a"]
+    reply = queue.cycle(settle=[queue.ended("a", Completed(), number=1), queue.ended("a", Completed(), number=2)])
+    assert list(reply.late_runs) == [("a", 1)]
+    assert (queue.state("a").state, queue.state("a").recoveries) == ("c", 1)
+
+
 def test_a_mixed_batch(queue: Driver) -> None:
     """The most that a call takes, of all kinds, with late ones among them: each gets its own outcome."""
     ids = [f"j{index}" for index in range(BATCH)]
