@@ -20,7 +20,7 @@ from .cursors import Cursor, Found
 from .keys import QueueKeys
 from .places import Place, beginnings, counted_way, ways, whole_ids
 from .records import RawJob
-from .scripts import Argument, Call, load, run, run_all
+from .scripts import Call, load, run_all
 from .state import STATES, StateRecord
 from .transitions import BATCH
 
@@ -95,37 +95,44 @@ class Finder:
     def step(self, cursor: Cursor, most: int) -> tuple[list[Found], Cursor]:
         """Up to `most` jobs that may be wanted, and where to go on. Redis: find.lua, over at most `STEP` ids.
 
-        Lists of several queues that are read as one take one round trip for each of those.
+        Lists of several queues that are read as one take a call for each of those, in the same round trip.
         """
         if self._skips_empty and not cursor.at:
             cursor = self._beyond_empty(cursor)
             if self.is_over(cursor):
                 return [], cursor
-        group = range(0) if self._shape["ids_only"] else merge.group(self._query, self._ways[cursor.way], cursor.place)
-        if len(group) < 2:
-            return self._look(cursor, most)
         places = self._ways[cursor.way]
+        group = range(1) if self._shape["ids_only"] else merge.group(self._query, places, cursor.place)
+        if len(group) == 1:
+            return self._look([cursor], most)[0]
         is_up = places[cursor.place].order == "up"
-        looks = [self._look(merge.part(cursor, index, is_up=is_up), most) for index in group]
+        looks = self._look([merge.part(cursor, index, is_up=is_up) for index in group], most)
         return merge.merged(cursor, list(zip(group, looks, strict=True)), most, is_up=is_up)
 
-    def _look(self, cursor: Cursor, most: int) -> tuple[list[Found], Cursor]:
+    def _look(self, cursors: Sequence[Cursor], most: int) -> list[tuple[list[Found], Cursor]]:
+        """What comes behind each of these cursors. Redis: find.lua for each, one round trip."""
+        with translate_errors(self._client):
+            replies = run_all(self._client, [self._call(cursor, most) for cursor in cursors])
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+        return [self._told(cursor, *reply) for cursor, reply in zip(cursors, replies, strict=True)]
+
+    def _call(self, cursor: Cursor, most: int) -> Call:
         place = self._ways[cursor.way][cursor.place]
         keys = QueueKeys(self._prefix, place.queue)
-        with translate_errors(self._client):
-            rest = sorted(local_id for local_id in place.ids if local_id > cursor.local_id)
-            args: list[Argument] = [
-                keys.tag,
-                json.dumps(self._wanted(place, cursor, most), ensure_ascii=False),
-                *rest[:STEP],
-            ]
-            looked, is_last, last_id, at, found = run(self._client, Call(load("find"), keys, args))
+        wanted = json.dumps(self._wanted(place, cursor, most), ensure_ascii=False)
+        return Call(load("find"), keys, [keys.tag, wanted, *_rest(place, cursor)[:STEP]])
+
+    def _told(
+        self, cursor: Cursor, looked: int, is_last: int, last_id: bytes, at: bytes, found: Sequence[Any]
+    ) -> tuple[list[Found], Cursor]:
+        """What find.lua found behind a cursor."""
+        place = self._ways[cursor.way][cursor.place]
         jobs = [self._found(place, cursor, *parts) for parts in found]
-        if is_last and len(rest) <= STEP:
-            behind = replace(cursor, place=cursor.place + 1, at="", local_id="", looked=cursor.looked + looked)
-        else:
-            behind = _behind(cursor, last_id, at, looked)
-        return jobs, behind
+        if is_last and len(_rest(place, cursor)) <= STEP:
+            return jobs, replace(cursor, place=cursor.place + 1, at="", local_id="", looked=cursor.looked + looked)
+        return jobs, _behind(cursor, last_id, at, looked)
 
     @cached_property
     def _sizes(self) -> list[list[int]]:
@@ -234,6 +241,11 @@ def _ask(asked: dict[str, list[dict[str, Any]]], place: Place) -> int:
         {"source": place.source, "order": place.order, "low": place.low, "high": place.high, "ids": place.ids}
     )
     return len(wanted) - 1
+
+
+def _rest(place: Place, cursor: Cursor) -> list[str]:
+    """The ids behind a cursor, where they are given."""
+    return sorted(local_id for local_id in place.ids if local_id > cursor.local_id)
 
 
 def _behind(cursor: Cursor, local_id: bytes, at: bytes, looked: int) -> Cursor:

@@ -14,7 +14,7 @@ from flask_queue.query import Query
 from flask_queue.record import JobState
 from flask_queue.store import finder
 from flask_queue.store.queries import Queries
-from flask_queue.store.scripts import run
+from flask_queue.store.scripts import run_all
 from flask_queue.store.store import Store
 from tests.store.driver import ERROR, PREFIX, Driver
 
@@ -426,12 +426,14 @@ def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The bytes of each reply of find.lua."""
     found: list[int] = []
 
-    def measured(client: Any, call: Any) -> Any:
-        reply = run(client, call)
-        found.append(sum(len(part) for parts in reply[-1] for part in parts if isinstance(part, bytes)))
-        return reply
+    def measured(client: Any, calls: Any) -> Any:
+        replies = run_all(client, calls)
+        for call, reply in zip(calls, replies, strict=True):
+            if call.script.name == "find":
+                found.append(sum(len(part) for parts in reply[-1] for part in parts if isinstance(part, bytes)))
+        return replies
 
-    monkeypatch.setattr(finder, "run", measured)
+    monkeypatch.setattr(finder, "run_all", measured)
     return found
 
 
