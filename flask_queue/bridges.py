@@ -38,7 +38,7 @@ class Bridge:
 
     def _receive(self, sender: Any, /, **facts: Any) -> None:
         # Flask's own signals are sent by every app of the process, also by those that have nothing to do with this one.
-        if has_app_context() and current_app._get_current_object() not in self._apps:  # type: ignore[attr-defined]
+        if has_app_context() and current_app._get_current_object() not in self._apps:  # type: ignore[attr-defined] # proxy
             return
         payload: object = self._map(sender, **facts)
         if payload is None:

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import cast, get_args
 
 from .broker import QueueBroker
 from .environment import is_text
@@ -193,9 +193,8 @@ def _check(action: object) -> Action:
     Raises:
         ValueError: there is none such.
     """
-    for each in get_args(Action):
-        if each == action:
-            return each  # type: ignore[no-any-return]
+    if action in get_args(Action):
+        return cast(Action, action)
     raise ValueError(f"{action!r} is no action on many jobs; there are {', '.join(_FROM)}")
 
 

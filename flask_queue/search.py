@@ -36,7 +36,6 @@ _TERM = re.compile(
           |(?P<open>"))?""",
     re.VERBOSE | re.DOTALL,
 )
-_PLAIN = re.compile(r'[^\s":]+')
 
 
 def parse(search: str, *, queues: Sequence[str]) -> Query:
@@ -80,14 +79,6 @@ def parse(search: str, *, queues: Sequence[str]) -> Query:
 def about_error(error: str) -> Query:
     """Jobs with this error: a group's fingerprint, or a part of type and message."""
     return Query(fingerprints=(error,)) if FINGERPRINT.fullmatch(error) else Query(errors=(error,))
-
-
-def term(key: str, value: str) -> str:
-    """A term, with quotes where it needs them, as `args.city:"New York"`; without a key it is a text."""
-    if not _PLAIN.fullmatch(value):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        value = f'"{escaped}"'
-    return f"{key}:{value}" if key else value
 
 
 def _terms(search: str) -> Iterator[tuple[str, str]]:

@@ -74,5 +74,5 @@ def _call(app: Flask, signal: NamedSignal, receiver: Callable[..., Any], facts: 
 
 
 def _in_context_of(app: Flask) -> AbstractContextManager[object]:
-    is_current = has_app_context() and current_app._get_current_object() is app  # type: ignore[attr-defined]
+    is_current = has_app_context() and current_app._get_current_object() is app  # type: ignore[attr-defined] # of a proxy
     return nullcontext() if is_current else app.app_context()

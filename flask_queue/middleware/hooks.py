@@ -64,7 +64,7 @@ def _call(broker: Broker, message: Delivery, name: str, argument: object) -> Non
 
 
 def _run(broker: Broker, message: Delivery, name: str, argument: object) -> None:
-    job = message.job or broker.actors[message.actor_name].make_job()  # type: ignore[attr-defined]
+    job = message.job or broker.actors[message.actor_name].make_job()  # type: ignore[attr-defined] # of a Job class
     result = getattr(job, name)(argument)
     if type(result) is CoroutineType:
         async_to_sync(lambda: result)()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from flask_queue.query import Query
 from flask_queue.record import JobState
-from flask_queue.search import LONGEST, QUALIFIERS, parse, term
+from flask_queue.search import LONGEST, QUALIFIERS, parse
 
 QUEUES = ["default", "emails", "name"]
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
@@ -87,13 +88,21 @@ def test_examples_in_messages_work(example: str) -> None:
     assert parse(example, queues=QUEUES) != Query()
 
 
+def term(key: str, value: str) -> str:
+    """A term as somebody writes it, with quotes where it needs them; without a key it is a text."""
+    if not re.fullmatch(r'[^\s":]+', value):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        value = f'"{escaped}"'
+    return f"{key}:{value}" if key else value
+
+
 @given(
     texts=st.lists(TEXT, max_size=10),
     tags=st.lists(TEXT),
     args=st.lists(st.tuples(PATH, st.just("") | TEXT), max_size=10),
 )
 def test_terms_are_read_as_they_are_written(texts: list[str], tags: list[str], args: list[tuple[str, str]]) -> None:
-    """Whatever is in a value, a link with it leads to it."""
+    """Whatever is in a value."""
     terms = [term("", text) for text in texts]
     terms += [term("tag", tag) for tag in tags]
     terms += [term(f"args.{path}", value) for path, value in args]

@@ -131,7 +131,7 @@ def test_repeated_frames_stay_together() -> None:
         ("/srv/acme/.venv/lib/python3.12/site-packages/acme_tools/mail.py", False),
         ("/usr/lib/python3/dist-packages/yaml/__init__.py", False),
         ("/usr/local/lib/python3.13/smtplib.py", False),
-        ("/root/.pyenv/versions/3.13.1t/lib/python3.13t/smtplib.py", False),
+        ("/opt/python-3.13t/lib/python3.13t/smtplib.py", False),
         ("/home/me/flask-queue/flask_queue/worker/executor.py", False),
         ("/usr/lib/python311.zip/json/__init__.py", False),
         ("<frozen importlib._bootstrap>", False),

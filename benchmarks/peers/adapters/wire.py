@@ -37,7 +37,7 @@ class Client:
     pending = ""
 
     def send(self, job, sent_us):
-        raise NotImplementedError
+        raise NotImplementedError  # of each peer
 
     #: Or None.
     send_many = None
