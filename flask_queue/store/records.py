@@ -60,7 +60,7 @@ class RawJob:
             started_at=from_ms(started_ms),
             finished_at=from_ms(state.finished_ms),
             runtime_ms=state.runtime_ms if state.finished_ms and started_ms else None,
-            wait_ms=_wait_ms(state),
+            wait_ms=wait_ms_of(state),
             result=_result(state),
             result_cut="t" in state.flags,
             error=errors[-1] if errors and state.state in _TROUBLED else None,
@@ -99,7 +99,7 @@ def _read_message(message: bytes) -> tuple[dict[str, Any], Sequence[Any], Mappin
     return kwargs, args, options
 
 
-def _wait_ms(state: StateRecord) -> int | None:
+def wait_ms_of(state: StateRecord) -> int | None:
     """How long it was due before its last run; None where its record does not tell.
 
     What is to run again has the due time of that. What ran before has none where an operator retried it, or its worker

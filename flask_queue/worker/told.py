@@ -12,7 +12,7 @@ from ..delivery import Delivery
 from ..outcome import Cancelled, Completed, Failed, Outcome, Retried
 from ..payload import check_tags
 from ..record import Attempt, AttemptOutcome, JobRecord, JobState, from_ms
-from ..store.records import RawJob, result_of
+from ..store.records import RawJob, result_of, wait_ms_of
 
 #: Of the outcomes that signals tell of.
 _ENDED: Mapping[type[Outcome], tuple[JobState, AttemptOutcome]] = {
@@ -51,7 +51,7 @@ def ended_record(delivery: Delivery, outcome: Outcome, *, runtime_ms: int, now_m
     elif isinstance(outcome, Retried):
         state = JobState.DELAYED if outcome.delay_ms else JobState.WAITING
         facts = {"scheduled_at": _moment(now_ms + outcome.delay_ms)}
-    else:
+    elif isinstance(outcome, Cancelled):
         facts["scheduled_at"] = None
     attempts = delivery.state.attempts + spends_attempt
     return _record(delivery, state, started_ms=started_ms, attempts=attempts, error=error, history=(run,), **facts)
@@ -78,7 +78,8 @@ def _record(delivery: Delivery, state: JobState, **facts: Any) -> JobRecord:
         max_retries=delivery.options.get("max_retries", broker.max_retries_of(name)),
         created_at=from_ms(known.created_ms),
         started_at=_moment(started_ms),
-        wait_ms=max(0, started_ms - max(known.created_ms, known.due_ms)),
+        # By the record as it was claimed: what has become of the job since does not matter to the wait before its run.
+        wait_ms=wait_ms_of(known._replace(started_ms=started_ms)),
         worker=delivery.worker,
         tags=_tags(delivery),
         **given,

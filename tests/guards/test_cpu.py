@@ -7,7 +7,7 @@ import pytest
 from tests.worker.drains import drained
 
 ROUNDS = 3
-#: Half of what it is where nothing else is going on. Raise it when workers become faster.
+#: Below what was seen on busy machines, 2 to 4 times. Raise it when workers become faster.
 TIMES = 1.5
 
 
