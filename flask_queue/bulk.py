@@ -32,13 +32,14 @@ NAMED = 20
 #: Why nothing was done to a job that is not there.
 UNKNOWN = "there is no such job"
 
-#: The states from which an action leads on, and what its script says of a job that it changed.
-_FROM: Mapping[Action, tuple[JobState, ...]] = {
+#: The states from which an action leads on.
+FROM: Mapping[Action, tuple[JobState, ...]] = {
     "retry": (JobState.FAILED, JobState.CANCELLED),
     "cancel": (JobState.WAITING, JobState.DELAYED, JobState.ACTIVE),
     "promote": (JobState.DELAYED,),
     "delete": tuple(state for state in JobState if state is not JobState.ACTIVE),
 }
+#: What an action's script says of a job that it changed.
 _DONE: Mapping[Action, frozenset[str]] = {
     "retry": frozenset("fx"),
     "cancel": frozenset("wda"),
@@ -184,7 +185,7 @@ class Bulk:
 
 def _narrowed(action: Action, query: Query) -> Query:
     """The jobs of a query that are in a state from which the action leads on."""
-    return query.also(Query(states=_FROM[_check(action)]))
+    return query.also(Query(states=FROM[_check(action)]))
 
 
 def _check(action: object) -> Action:
@@ -195,7 +196,7 @@ def _check(action: object) -> Action:
     """
     if action in get_args(Action):
         return cast(Action, action)
-    raise ValueError(f"{action!r} is no action on many jobs; there are {', '.join(_FROM)}")
+    raise ValueError(f"{action!r} is no action on many jobs; there are {', '.join(FROM)}")
 
 
 def _reason(letter: str) -> str:

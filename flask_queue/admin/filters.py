@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
+from ..bulk import FROM
 from ..errors import QueueError
 from ..monitor import Monitor
 from ..query import Query
@@ -74,17 +75,6 @@ def _moment(name: str, text: str) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-#: What can be done to jobs in a state, by the names of actions.
-ACTIONS = {
-    JobState.WAITING: ("cancel", "delete"),
-    JobState.DELAYED: ("promote", "cancel", "delete"),
-    JobState.ACTIVE: ("cancel",),
-    JobState.COMPLETED: ("delete",),
-    JobState.FAILED: ("retry", "delete"),
-    JobState.CANCELLED: ("retry", "delete"),
-}
-
-
 def actions_for(state: str) -> tuple[str, ...]:
     """What can be done to jobs of this state; of any for none."""
-    return ACTIONS[JobState(state)] if state else ("retry", "promote", "cancel", "delete")
+    return tuple(action for action, states in FROM.items() if not state or JobState(state) in states)

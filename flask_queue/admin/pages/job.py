@@ -11,6 +11,7 @@ from typing import Any
 
 from flask import current_app
 
+from ...bulk import FROM
 from ...errors import QueueError
 from ...record import Attempt, JobRecord, JobState
 from ...redact import hide_secrets, redact, redact_cut
@@ -29,13 +30,7 @@ LARGE_JSON = 256 << 10
 #: A zone's distance from UTC.
 _OFFSET = re.compile(r"(?:UTC|Z)?(?:(?P<sign>[+-])(?P<hours>\d\d?):?(?P<minutes>\d\d)?)?", re.IGNORECASE)
 #: In which states a button makes sense.
-CAN = {
-    "retry": (JobState.FAILED, JobState.CANCELLED),
-    "promote": (JobState.DELAYED,),
-    "reschedule": (JobState.DELAYED,),
-    "cancel": (JobState.WAITING, JobState.DELAYED, JobState.ACTIVE),
-    "delete": tuple(state for state in JobState if state is not JobState.ACTIVE),
-}
+CAN = {**FROM, "reschedule": (JobState.DELAYED,)}
 
 
 @dataclass(frozen=True, slots=True)
