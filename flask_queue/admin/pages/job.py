@@ -29,8 +29,6 @@ MOST_RESULT = 64 << 10
 LARGE_JSON = 256 << 10
 #: A zone's distance from UTC.
 _OFFSET = re.compile(r"(?:UTC|Z)?(?:(?P<sign>[+-])(?P<hours>\d\d?):?(?P<minutes>\d\d)?)?", re.IGNORECASE)
-#: In which states a button makes sense.
-CAN = {**FROM, "reschedule": (JobState.DELAYED,)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,7 @@ def context(desk: Desk, job_id: str) -> dict[str, Any]:
     return {
         "title": record.name or "A job without a payload",
         "job": record,
-        "can": {verb for verb, states in CAN.items() if record.state in states},
+        "can": [action for action, states in FROM.items() if record.state in states],
         "advices": diagnose(desk, record, workers),
         "is_worker_alive": any(worker.id == record.worker for worker in workers),
         "unique_for_s": getattr(_job_class(desk, record), "unique_for_s", None),
