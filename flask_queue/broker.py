@@ -123,7 +123,7 @@ class QueueBroker(Broker):
             JobIdConflict: an id belongs to a job of another name; the error has the records of those that were stored.
             QueueUnavailable: with the records stored so far. Sending again under the same ids is safe.
         """
-        entries = [_entry(job, self._pack(job)) for job in jobs]
+        entries = [_entry(job, self.pack(job)) for job in jobs]
         substitute = self.substitute
         enqueue = self.store.enqueue if substitute is None else partial(substitute.enqueue, self)
         records: list[JobRecord] = []
@@ -133,7 +133,7 @@ class QueueBroker(Broker):
                 stored, conflict = self._store(chunk, enqueue)
             except QueueUnavailable as error:
                 error.stored = tuple(records)
-                self._tell_of_failure(jobs[sent:], error)
+                self.tell_of_failure(jobs[sent:], error)
                 raise
             sent += len(chunk)
             records += stored if substitute is None else substitute.stored(self, stored)
@@ -146,6 +146,16 @@ class QueueBroker(Broker):
     def substitute(self) -> Substitute | None:
         """What stands in for the store, while a test says so."""
         return self.substitutes.current or EVERYWHERE.current
+
+    def unstored(self, job: NewJob) -> JobRecord:
+        """The record of a job that is not stored, about as `dispatch` returns it."""
+        return replace(self._record(job, time.time_ns() // 1_000_000, None), created_at=None)
+
+    def tell_of_failure(self, jobs: Sequence[NewJob], error: Exception) -> None:
+        """Send `job_dispatch_failed` for each of these jobs."""
+        reason = JobError(type(error).__name__, str(error))
+        for job in jobs if job_dispatch_failed.receivers else ():
+            self.tell(job_dispatch_failed, record=replace(self.unstored(job), error=reason))
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30000) -> Consumer:
         """Refuse: Dramatiq's own worker would take jobs without the guarantees of ours."""
@@ -246,7 +256,8 @@ class QueueBroker(Broker):
             raise
         return message
 
-    def _pack(self, job: NewJob) -> bytes:
+    def pack(self, job: NewJob) -> bytes:
+        """A job's message as it is stored. Raises UnknownQueue, InvalidPayload, PayloadTooLarge."""
         message = job.message
         if message.queue_name not in self.queues:
             raise UnknownQueue(message.queue_name, tuple(self.queues))
@@ -288,13 +299,6 @@ class QueueBroker(Broker):
             if job_dispatched.receivers and not record.deduplicated:
                 self.tell(job_dispatched, record=record)
         return records, conflicts[0] if conflicts else None
-
-    def _tell_of_failure(self, jobs: Sequence[NewJob], error: QueueUnavailable) -> None:
-        if job_dispatch_failed.receivers:
-            reason = JobError(type(error).__name__, str(error))
-            for job in jobs:
-                record = self._record(job, time.time_ns() // 1_000_000, None)
-                self.tell(job_dispatch_failed, record=replace(record, created_at=None, error=reason))
 
     def _record(self, job: NewJob, now_ms: int, existing: RawJob | None) -> JobRecord:
         message = job.message

@@ -45,12 +45,6 @@ def _default_backoff(value: object) -> Backoff:
     return DEFAULT_BACKOFF if value == "exponential" else parse_backoff(from_json(value))
 
 
-def _after_commit(value: object) -> bool:
-    if flag(value):
-        raise ValueError("this version cannot wait for a COMMIT yet; leave it out")
-    return False
-
-
 def _prefix(value: object) -> str:
     if "{" in (prefix := text(value)) or "}" in prefix:
         raise ValueError("leave the braces out: they mark the Redis Cluster hash tag, which is built from the prefix")
@@ -89,7 +83,7 @@ class Config:
     max_retries: int = _setting(3, whole(0))
     backoff: Backoff = _setting(DEFAULT_BACKOFF, _default_backoff)  # noqa: RUF009
     timeout_s: float = _setting(600.0, seconds(above=True))
-    after_commit: bool = _setting(False, _after_commit)
+    after_commit: bool = _setting(False, flag)
     max_payload_bytes: int = _setting(1 << 20, whole(1))
     max_result_bytes: int = _setting(64 << 10, whole(0))
     prefix: str = _setting("flask-queue", _prefix)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dramatiq import Message
 
+from .after_commit import hold, open_session
 from .broker import NewJob, QueueBroker
 from .current import current_broker
 from .errors import InvalidPayload, JobNotRegistered, QueueError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 def dispatch(
     job: type[Job], args: Sequence[Any], kwargs: Mapping[str, Any], options: DispatchOptions = DEFAULTS
 ) -> JobRecord:
-    """Check and store one job. Redis: one round trip.
+    """Check and store one job, now or after a COMMIT. Redis: one round trip.
 
     Args:
         job: its class, registered with the current app.
@@ -34,11 +35,12 @@ def dispatch(
 
     Raises:
         InvalidPayload, PayloadTooLarge, JobNotRegistered, UnknownQueue, JobIdConflict: nothing was stored.
+        ConfigError: it is to wait for a COMMIT, and the app has no Flask-SQLAlchemy.
         QueueUnavailable: it may have been stored; sending again with its `job_id` is safe.
     """
     broker, actor = _registered(job)
     payload = _checked(broker, actor, args, kwargs)
-    return broker.dispatch([_new_job(job, options, payload, options.job_id)])[0]
+    return _send(broker, job, options, [_new_job(job, options, payload, options.job_id)])[0]
 
 
 def dispatch_many(
@@ -47,7 +49,7 @@ def dispatch_many(
     options: DispatchOptions = DEFAULTS,
     job_ids: Sequence[str] | None = None,
 ) -> list[JobRecord]:
-    """Check all, then store all. Redis: one round trip for each 256.
+    """Check all, then store all, now or after a COMMIT. Redis: one round trip for each 256.
 
     Args:
         job: its class, registered with the current app.
@@ -60,6 +62,7 @@ def dispatch_many(
     Raises:
         InvalidPayload, PayloadTooLarge, JobNotRegistered, UnknownQueue: nothing was stored; a note says which payload.
         ValueError: the ids are not one for each payload. Nothing was stored.
+        ConfigError: as `dispatch`.
         QueueUnavailable: `stored` has the records so far.
     """
     broker, actor = _registered(job)
@@ -68,15 +71,21 @@ def dispatch_many(
         raise InvalidPayload(job.name, "$", f"give a list of payloads, not a {type(given).__name__}")
     checked = [_checked_item(broker, actor, position, payload) for position, payload in enumerate(payloads)]
     ids = _ids(options, job_ids, len(checked))
-    return broker.dispatch(
-        [_new_job(job, options, payload, job_id) for payload, job_id in zip(checked, ids, strict=True)]
-    )
+    jobs = [_new_job(job, options, payload, job_id) for payload, job_id in zip(checked, ids, strict=True)]
+    return _send(broker, job, options, jobs)
 
 
 def signature_of(job: type[Job]) -> inspect.Signature:
     """The parameters of `handle` without `self`."""
     parameters = inspect.signature(job.handle).parameters.values()  # type: ignore[attr-defined]
     return inspect.Signature(list(parameters)[1:])
+
+
+def _send(broker: QueueBroker, job: type[Job], options: DispatchOptions, jobs: Sequence[NewJob]) -> list[JobRecord]:
+    """Store jobs now, or hold them where they are to wait for a COMMIT and a transaction is open."""
+    asked = (options.after_commit, job.after_commit, broker.config.after_commit)
+    session = open_session() if next(answer for answer in asked if answer is not None) else None
+    return broker.dispatch(jobs) if session is None else hold(session, broker, jobs)
 
 
 def _registered(job: type[Job]) -> tuple[QueueBroker, JobActor]:

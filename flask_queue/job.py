@@ -43,7 +43,8 @@ class Dispatcher(Generic[P]):
     def dispatch(self, *args: P.args, **kwargs: P.kwargs) -> JobRecord:
         """Store a job that calls `handle` with these arguments. Redis: one round trip.
 
-        Returns: its record; `deduplicated` is set where it is that of a job which was there, of the same id or key.
+        Returns: its record; `deduplicated` is set where it is that of a job which was there, of the same id or key,
+            and `pending_commit` where the job waits for a COMMIT: until then it is only checked.
 
         Raises:
             InvalidPayload: these are not the arguments of `handle`, or JSON cannot hold them.
@@ -52,6 +53,7 @@ class Dispatcher(Generic[P]):
             UnknownQueue: its queue is not configured.
             JobIdConflict: the id belongs to a job of another name.
             QueueUnavailable: Redis did not answer in time; the job may have been stored, its `job_id` is in the error.
+            ConfigError: it is to wait for a COMMIT, and the app has no Flask-SQLAlchemy.
             QueueError: outside of an app context.
             ValueError: there is a `unique_key`, and nothing says for how long.
         """
@@ -120,11 +122,10 @@ class OptionsCall(Generic[P]):
             unique_for_s: seconds in which dispatch returns an unsettled job of the same key instead of storing another.
             unique_key: the key, in place of that which `unique_by` makes.
             job_id: makes dispatch idempotent in its queue: 1 to 128 letters, digits, dots, `_` and `-`.
-            after_commit: not supported yet.
+            after_commit: wait for the COMMIT of the transaction that is open in Flask-SQLAlchemy's session, if any.
 
         Raises:
             ValueError: an option has a wrong value.
-            NotImplementedError: it is not supported yet.
         """
         options = make_options(
             delay_s=delay_s,
@@ -180,6 +181,9 @@ class Job:
     #: A job that is older when its turn comes fails with JobExpired instead of running, and spends no attempt. Counted
     #: in seconds from its dispatch or, if it was delayed, also before a retry, from its due time; None for any age.
     max_age_s: ClassVar[float | None] = None
+    #: Wait for the COMMIT of the transaction that is open in Flask-SQLAlchemy's session, if any, and be dropped at its
+    #: ROLLBACK; None for QUEUE_AFTER_COMMIT.
+    after_commit: ClassVar[bool | None] = None
     #: Only these errors are retried; None for all.
     retry_on: ClassVar[ErrorTypes | None] = None
     #: These errors are never retried; wins over `retry_on`.

@@ -28,6 +28,7 @@ class DispatchOptions:
     job_id: str | None = None
     unique_for_s: float | None = None
     unique_key: str | None = None
+    after_commit: bool | None = None
     #: What travels with the message, for the worker.
     message: Mapping[str, Any] = field(default_factory=dict)
 
@@ -53,9 +54,7 @@ def make_options(
 
     Raises:
         ValueError: an option has a wrong value; the message names it.
-        NotImplementedError: it is not supported yet.
     """
-    _refuse(after_commit=after_commit or None)
     if delay_s is not None and at is not None:
         raise ValueError("options(delay_s=…, at=…): give one of the two")
     message = {
@@ -70,6 +69,7 @@ def make_options(
         job_id=None if job_id is None else check_job_id(job_id),
         unique_for_s=_given("unique_for_s", unique_for_s, seconds(above=True)),
         unique_key=_key(unique_key),
+        after_commit=_yes_or_no("after_commit", after_commit),
         message={key: value for key, value in message.items() if value is not None},
     )
 
@@ -87,14 +87,14 @@ def check_job_id(job_id: object) -> str:
     return job_id
 
 
-def _refuse(**options: object) -> None:
-    for name, value in options.items():
-        if value is not None:
-            raise NotImplementedError(f"options({name}=…) is not supported by this version of flask-queue yet")
-
-
 def _given(name: str, value: T | None, parse: Callable[[object], T]) -> T | None:
     return None if value is None else given_number("options", name, value, parse)
+
+
+def _yes_or_no(name: str, value: object) -> bool | None:
+    if value is not None and not isinstance(value, bool):
+        raise ValueError(f"options({name}={value!r}): give True or False")
+    return value
 
 
 def _key(key: object) -> str | None:

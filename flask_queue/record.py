@@ -114,7 +114,7 @@ class JobRecord:
     tags: tuple[str, ...] = ()
     #: This dispatch stored nothing: the job existed.
     deduplicated: bool = False
-    #: Not sent yet: waits for the COMMIT of a database transaction.
+    #: Not stored yet: waits for the COMMIT of a database transaction, which decides whether it will be.
     pending_commit: bool = False
 
 

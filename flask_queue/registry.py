@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 #: Longer names are no names, and names are stored with every job.
 MAX_NAME = 200
-#: What the class may define in a later version. Ignoring it now would break its promise silently.
-NOT_YET = ("after_commit",)
 #: Methods that the class may have, with one argument each.
 HOOKS = ("on_completed", "on_failed")
 #: Larger than any default of a parameter needs to be.
@@ -146,9 +144,9 @@ def _faults(job: type[Job], queues: Collection[str]) -> Iterator[str]:
     for attribute in ("retry_on", "fail_on"):
         if (value := getattr(job, attribute)) is not None and not _is_error_types(value):
             yield f"{attribute} {value!r}: give exception classes, as in (ConnectionError, TimeoutError)"
-    for attribute in NOT_YET:
-        if getattr(job, attribute, None):
-            yield f"{attribute} is not supported by this version of flask-queue yet: leave it out"
+    after_commit: object = job.after_commit
+    if not isinstance(after_commit, bool | None):
+        yield f"after_commit {after_commit!r}: give True or False"
     yield from _handle_faults(job)
     for name in ("unique_by", "tags"):
         yield from _static_faults(job, name)

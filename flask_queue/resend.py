@@ -36,7 +36,10 @@ def send_again(broker: QueueBroker, message: Message[Any], priority: int, *, is_
     options = {key: value for key, value in message.options.items() if key not in _PAST}
     job_class = getattr(actor, "job_class", None)
     if job_class is not None:
-        as_before = DispatchOptions(priority=priority, queue_name=message.queue_name, message=options)
+        # Not after a COMMIT: an operator's page may have read a row, and commits nothing.
+        as_before = DispatchOptions(
+            priority=priority, queue_name=message.queue_name, after_commit=False, message=options
+        )
         return dispatch(job_class, message.args, message.kwargs, as_before)
     if is_changed:
         raise InvalidPayload(

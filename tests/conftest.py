@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import flask_queue
+from tests.databases import PostgresServer
 from tests.needs import closing_line, require
 from tests.servers import RedisServer, default_kind
 
@@ -41,6 +42,13 @@ def redis_client(redis_server: RedisServer) -> Iterator[redis.Redis]:
 def redis_url(redis_server: RedisServer, redis_client: redis.Redis) -> str:
     """The address of the shared server, which is empty when the test starts."""
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL that the tests of a session share; each makes the tables that it needs, and drops them."""
+    with PostgresServer() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

@@ -69,6 +69,14 @@ def _valkey_server() -> str | None:
     return str(packed[0]) if packed else shutil.which("valkey-server")
 
 
+def _postgres() -> str | None:
+    """Debian keeps the server, and what makes its folder, away from PATH."""
+    found = [path for path in Path("/usr/lib/postgresql").glob("*/bin/postgres") if path.with_name("initdb").exists()]
+    # The newest one; 9 is older than 15.
+    found.sort(key=lambda path: [int(part) for part in path.parts[4].split(".") if part.isdigit()])
+    return str(found[-1]) if found else shutil.which("postgres")
+
+
 def _chromium() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -92,6 +100,7 @@ def _redis_with_tls() -> str | None:
 FINDERS: dict[str, Callable[[], str | None]] = {
     "valkey-server": _valkey_server,
     "chromium": _chromium,
+    "postgres": _postgres,
     "root": _root,
     "redis-server with TLS": _redis_with_tls,
 }

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
 
 from flask_queue import (
+    Fail,
     InvalidPayload,
     Job,
     JobIdConflict,
@@ -21,7 +23,7 @@ from flask_queue import (
     UnknownQueue,
     signals,
 )
-from tests.contract.conftest import Kit
+from tests.contract.conftest import NOWHERE, Kit
 
 
 class SendMail(Job):
@@ -229,3 +231,49 @@ def test_the_dispatch_is_told(kit: Kit) -> None:
     with signals.job_dispatched.connected_to(receive, sender=kit.app):
         ids = [record.id for record in SendMail.dispatch_many([{"user_id": 1}, {"user_id": 2}])]
     assert told == ids
+
+
+class Committed(Job):
+    after_commit = True
+
+    def handle(self, user_id: int) -> int:
+        return user_id
+
+
+def test_after_commit(kit: Kit) -> None:
+    """Dispatched, and run, at COMMIT, and at ROLLBACK not at all."""
+    kit.start(Committed, SQLALCHEMY_DATABASE_URI="sqlite://")
+    db = SQLAlchemy(kit.app)
+    try:
+        for user_id, end in enumerate([db.session.rollback, db.session.commit]):
+            db.session.execute(db.text("select 1"))
+            record = Committed.dispatch(user_id)
+            assert (record.pending_commit, record.payload) == (True, {"user_id": user_id})
+            assert kit.records() == []
+            end()
+        kit.run()
+        (found,) = kit.records()
+        assert (found.payload, found.pending_commit) == ({"user_id": 1}, False)
+        assert found.result == (None if kit.kind == "fake" else 1)
+    finally:
+        db.session.remove()
+        db.engine.dispose()
+
+
+class Wrecked(Committed):
+    def handle(self, user_id: int) -> int:
+        raise Fail("it is broken")
+
+
+def test_after_commit_inline_raises_what_the_job_raises() -> None:
+    """Out of COMMIT, which stands."""
+    kit = Kit("inline", NOWHERE)
+    kit.start(Wrecked, SQLALCHEMY_DATABASE_URI="sqlite://")
+    db = SQLAlchemy(kit.app)
+    db.session.execute(db.text("select 1"))
+    Wrecked.dispatch(1)
+    with pytest.raises(Fail, match="broken"):
+        db.session.commit()
+    db.session.remove()
+    db.engine.dispose()
+    kit.close()

@@ -107,7 +107,7 @@ def test_every_fault_is_in_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
         ("QUEUE_MAX_RETRIES", "0", "1.5"),
         ("QUEUE_BACKOFF", "[0, 1.5, 60]", "[1, -2]"),
         ("QUEUE_TIMEOUT_S", "60", "nan"),
-        ("QUEUE_AFTER_COMMIT", "no", "1"),
+        ("QUEUE_AFTER_COMMIT", "yes", "maybe"),
         ("QUEUE_MAX_PAYLOAD_BYTES", "1", "1 MiB"),
         ("QUEUE_MAX_RESULT_BYTES", "0", "-1"),
         ("QUEUE_PREFIX", "shop", "shop{1}"),

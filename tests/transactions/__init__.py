@@ -1,0 +1,1 @@
+"""Dispatch inside database transactions, on SQLite and PostgreSQL."""
