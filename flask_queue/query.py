@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self, TypeVar
 
@@ -112,9 +112,13 @@ def _all(one: tuple[T, ...], other: tuple[T, ...]) -> tuple[T, ...]:
 
 
 def _has_argument(record: JobRecord, path: str, wanted: str) -> bool:
-    payload = record.payload
-    roots = [payload, *payload.values()] if tuple(payload) == PARTS else [payload]
+    roots = (record.payload, *_parts(record.payload))
     return any(fold(_text(value)) == fold(wanted) for root in roots for value in _reach(root, path))
+
+
+def _parts(payload: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Positional arguments and named ones, where the payload is made of both: these two keys are not the user's."""
+    return tuple(payload.values()) if tuple(payload) == PARTS else ()
 
 
 def _has_error(record: JobRecord, wanted: str) -> bool:
@@ -126,7 +130,7 @@ def _has_text(record: JobRecord, wanted: str) -> bool:
     return (
         any(wanted in fold(text) for text in (local_id, record.name))
         or _has_error(record, wanted)
-        or any(wanted in fold(text) for text in _texts(record.payload))
+        or any(wanted in fold(text) for text in _texts(_parts(record.payload) or record.payload))
     )
 
 

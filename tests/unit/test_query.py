@@ -123,6 +123,7 @@ def test_folding_makes_no_ascii() -> None:
 @given(payload=st.dictionaries(LETTERS, JSON, max_size=4), args=st.lists(JSON, max_size=2), data=st.data())
 @settings(deadline=None)  # the first one collects the letters that have a case
 @example({"\u0130\u212a": "x"}, [], None)
+@example({}, [None], None)  # "k" is in no text of the user's
 def test_what_redis_looks_for_is_in_all_that_matches(payload: dict[str, Any], args: list[Any], data: Any) -> None:
     """Whatever the text: the stored message, in lower case as Redis makes it, has each needle."""
     message: Message[Any] = Message("emails", "Actor", tuple(args), payload, {}, message_id="x5Yq")
