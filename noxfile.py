@@ -129,6 +129,15 @@ def screenshots(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation, strictly; `-- FOLDER` puts it elsewhere. The suite does the same, and looks at it."""
+    install_once(session, *DEPENDENCIES, *group("docs"))
+    folder = Path(*session.posargs[:1]) if session.posargs else location(session) / "html"
+    session.run("python", "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", str(folder))
+    session.log("%s", folder / "index.html")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure flask-queue and its peers side by side; `-- --only dramatiq,flask-queue --quick` for a fast look."""
     install_once(session, *group("bench"), "hatchling", *(["matplotlib"] if "--plots" in session.posargs else []))

@@ -63,7 +63,7 @@ class Monitor:
             queue: only this queue.
             name: only jobs of this name.
             tag: only those with this tag.
-            search: only those that match, as in `queue:emails args.user_id:42 "New York"`; see `docs/search.md`.
+            search: only those that match, as in `queue:emails args.user_id:42 "New York"`; see `docs/finding-jobs.md`.
             error: only those with this error: a part of its type or message, or the fingerprint of a group.
             since: only those that finished, or if they did not were created, at this time or later; aware.
             until: or earlier.

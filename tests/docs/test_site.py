@@ -1,0 +1,84 @@
+"""The documentation as a site: built strictly, whole, and from this host alone."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from flask_queue.cli import queue_cli
+from tests.docs.pages import PAGES, ROOT, headings
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
+    """The built pages. A warning would end the build: an unknown page, heading or name, or a page that no menu has."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", str(folder)]
+    environment = {key: value for key, value in os.environ.items() if key != "COVERAGE_PROCESS_CONFIG"}
+    build = subprocess.run(
+        command, cwd=pytestconfig.rootpath, env=environment, capture_output=True, text=True, check=False
+    )
+    assert build.returncode == 0, build.stdout + build.stderr
+    return folder
+
+
+def test_pages_load_nothing_from_other_hosts(site: Path) -> None:
+    """No script, style, font, picture or form leads elsewhere; links for readers may."""
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > len(PAGES)
+    loaded = {url for page in pages for url in Loaded.by(page.read_text())}
+    loaded |= {
+        url for style in site.rglob("*.css") for url in re.findall(r"""url\(["']?([^)"']+)""", style.read_text())
+    }
+    assert not [url for url in loaded if re.match(r"(\w+:)?//", url)]
+    assert any(url.endswith(".css") or ".css?" in url for url in loaded)
+    assert not [style for style in site.rglob("*.css") if "@import" in style.read_text()]
+
+
+def test_every_command_has_its_section(site: Path) -> None:
+    """Made from the command itself."""
+    page = (site / "commands.html").read_text()
+    text = unescape(re.sub(r"<[^>]+>", "", page))
+    for name, command in queue_cli.commands.items():
+        assert f'id="{name}"' in page
+        assert str(command.epilog).splitlines()[-1].strip() in text, name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_links_work_where_the_sources_are_read_too(page: Path) -> None:
+    """A link in a page leads to a file of the repository and, after `#`, to a heading there."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text()):
+        if re.match(r"\w+:", link):
+            continue
+        path, _, heading = link.partition("#")
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.exists(), link
+        assert not heading or heading in headings(target), link
+
+
+class Loaded(HTMLParser):
+    """The addresses that a page loads or sends to without being asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.urls: list[str] = []
+
+    @classmethod
+    def by(cls, text: str) -> list[str]:
+        """Those of a page."""
+        parser = cls()
+        parser.feed(text)
+        return parser.urls
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note what is no link for readers."""
+        for name, value in attrs:
+            if value and (name in {"src", "srcset", "action", "poster", "data"} or (name == "href" and tag == "link")):
+                self.urls.append(value)
