@@ -161,6 +161,13 @@ def minimums(session: nox.Session) -> None:
     run_pytest(session, "python", "-m", "pytest")
 
 
+@nox.session(name="release-check")
+def release_check(session: nox.Session) -> None:
+    """Build wheel and sdist, look into them, and install each extra on each Python; `-- --python 3.12` for one."""
+    install_once(session, *group("release"))
+    session.run("python", "-m", "tests.packaging.release", str(location(session) / "dist"), *session.posargs)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style and formatting."""

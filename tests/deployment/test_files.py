@@ -180,7 +180,7 @@ def test_no_file_of_yaml_has_a_key_twice() -> None:
 
 def test_pages_show_the_files() -> None:
     """Each file is shown whole, after a link to it, on one page."""
-    shown = {}
+    shown: dict[str, str] = {}
     for page in files.PAGES:
         block = r"^\[\S+\]\(\.\./\.\./deploy/(\S+)\)\n\n```\w+\n(.*?)^```$"
         shown |= dict(re.findall(block, page.read_text(), re.MULTILINE | re.DOTALL))
