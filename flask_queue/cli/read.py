@@ -11,10 +11,11 @@ from ..redact import hide_secrets
 from .complete import job_names, queue_names
 from .durations import Seconds, read_past
 from .group import examples, queue_cli
+from .picture import STATES, paused_lines
 from .reach import monitor, words
 from .records import as_data, listing, page, to_json
 from .text import printable, show, table
-from .watch import STATES, paused_lines, watch
+from .watch import watch
 
 #: Records are read into memory before the first is shown.
 MOST = 10_000
@@ -23,7 +24,7 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSO
 
 
 @queue_cli.command(epilog=examples("status", "status --watch --interval 5"))
-@click.option("--watch", "watches", is_flag=True, help="Go on until Ctrl-C; shows workers and waiting times, too.")
+@click.option("--watch", "watches", is_flag=True, help="Go on until q or Ctrl-C, with workers, rates and errors.")
 @click.option(
     "--interval",
     "interval_s",
@@ -48,7 +49,7 @@ def status(watches: bool, interval_s: float, as_json: bool) -> None:
         return
     rows: list[list[str | int]] = [[queue, *map(states.__getitem__, STATES)] for queue, states in counts.items()]
     show(table(["QUEUE", *map(str.upper, STATES)], rows))
-    for line in paused_lines(jobs):
+    for line in paused_lines(jobs.paused()):
         show(line)
 
 

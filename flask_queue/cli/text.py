@@ -29,8 +29,13 @@ def one_line(text: str, limit: int | None = None) -> str:
 
 def show(text: str) -> None:
     """Print text; what the terminal's encoding lacks is escaped."""
+    click.echo(encodable(text))
+
+
+def encodable(text: str) -> str:
+    """The text with what the encoding of standard output lacks written as an escape."""
     encoding = stdout_encoding()
-    click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def stdout_encoding() -> str:
