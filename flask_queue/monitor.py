@@ -18,6 +18,7 @@ from .store.keys import LOCAL_ID, full_id, split_id
 from .store.queries import Queries
 from .store.survey import Survey, survey
 from .store.tallies import BY_HOUR, BY_MINUTE
+from .store.totals import QueueTotals, totals
 
 
 class Monitor:
@@ -146,6 +147,11 @@ class Monitor:
         span = given_number("survey", "minutes", minutes, whole(step, BY_HOUR if step % 60 == 0 else BY_MINUTE))
         keys = [self._broker.store.transitions.keys(name) for name in self.queue_names(queue)]
         return survey(self._broker.store.client, keys, minutes=span, step_minutes=step)
+
+    def totals(self) -> list[QueueTotals]:
+        """How each queue stands, and all that was ever counted on it. Redis: one round trip."""
+        store = self._broker.store
+        return totals(store.client, [store.transitions.keys(name) for name in self._broker.queues])
 
     def failures(self, queue: str | None = None) -> list[FailureGroup]:
         """What failed jobs failed with, grouped by type and place of the error: the largest 200 groups, largest first.

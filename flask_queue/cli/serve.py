@@ -22,6 +22,7 @@ from ..worker.leash import Done, Leash, Order, Status, Tired
 from ..worker.limits import Limits
 from ..worker.memory import rss_bytes
 from .again import Command
+from .scrape import metrics_page
 from .stopping import on_stop
 
 logger = logging.getLogger("flask_queue.worker")
@@ -59,6 +60,7 @@ class Service:
     """
 
     def __init__(self, broker: QueueBroker, plan: Plan, command: Command) -> None:
+        self._broker = broker
         self._plan = plan
         self._command = command
         self._limit_s = broker.config.shutdown_timeout_s
@@ -84,7 +86,7 @@ class Service:
         """Work until it is time to end, and end the process."""
         with ExitStack() as contexts:
             if self._plan.health_port is not None:
-                contexts.enter_context(serving_health(self._plan.health_port, self._health))
+                contexts.enter_context(serving_health(self._plan.health_port, self._health, metrics_page(self._broker)))
             self._worker.start()
             Thread(target=self._report_end, name="fq-end", daemon=True).start()
             end = self._wait()

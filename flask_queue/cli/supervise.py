@@ -19,6 +19,7 @@ from ..worker.child import Child
 from ..worker.health import serving_health
 from ..worker.supervisor import Supervisor
 from .again import Command
+from .scrape import metrics_page
 from .stopping import on_stop
 
 logger = logging.getLogger("flask_queue.worker")
@@ -42,7 +43,7 @@ def supervise(
     on_stop(supervisor.stop, supervisor.kill)
     with ExitStack() as contexts:
         if health_port is not None:
-            contexts.enter_context(serving_health(health_port, supervisor.health))
+            contexts.enter_context(serving_health(health_port, supervisor.health, metrics_page(broker)))
         if reloads:
             contexts.enter_context(_watching(app, supervisor.replace_all))
         status = supervisor.run()

@@ -39,7 +39,7 @@ PORTS = click.IntRange(0, 65_535)
 @click.option("--max-time", type=Seconds(0, LONGEST_S, min_open=True), metavar="SECONDS", help="Or after so long.")
 @click.option("--max-memory", type=click.IntRange(1), metavar="MB", help="Or when it takes more memory.")
 @click.option("--reload", "reloads", is_flag=True, help="Start anew when source files change; for development.")
-@click.option("--health-port", type=PORTS, metavar="PORT", help="Answer /livez and /readyz there.")
+@click.option("--health-port", type=PORTS, metavar="PORT", help="Answer /livez, /readyz and /metrics there.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="Log lines for people, or for programs.")
 @click.option("--leash", type=int, hidden=True, help="The socket to the supervisor that has started this process.")
 @pass_script_info

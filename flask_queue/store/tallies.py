@@ -80,6 +80,16 @@ def told(tally: Tally, minutes: int, step_minutes: int) -> list[MinuteMetrics]:
     ]
 
 
+def counts_of(flat: Sequence[bytes]) -> dict[str, int]:
+    """Name → count, of names and counts in turn."""
+    return {name.decode(): int(count) for name, count in zip(flat[::2], flat[1::2], strict=True)}
+
+
+def histogram(counts: Counter[str], kind: str) -> dict[int, int]:
+    """Bucket → count, of runs (`r`) or waits (`w`)."""
+    return {int(name[1:]): count for name, count in counts.items() if name[0] == kind and len(name) > 1}
+
+
 def _unit(step_minutes: int) -> int:
     return 60 if step_minutes % 60 == 0 else 1
 
@@ -90,14 +100,10 @@ def _units(
     """Each minute or hour, as the minute in which it begins, with its counts."""
     for place, text in enumerate(kept, 1 - len(kept)):
         if text is not None:
-            yield newest + place * unit, _counts(text.split())
-    counts = _counts(current)
+            yield newest + place * unit, counts_of(text.split())
+    counts = counts_of(current)
     if minute := counts.pop("at", 0):
         yield minute // unit * unit, counts
-
-
-def _counts(flat: Sequence[bytes]) -> dict[str, int]:
-    return {name.decode(): int(count) for name, count in zip(flat[::2], flat[1::2], strict=True)}
 
 
 def _step(minute: int, counts: Counter[str]) -> MinuteMetrics:
@@ -107,14 +113,9 @@ def _step(minute: int, counts: Counter[str]) -> MinuteMetrics:
         completed=counts["c"],
         failed=counts["f"],
         retried=counts["a"],
-        runtime_ms=_percentiles(_histogram(counts, "r")),
-        wait_ms=_percentiles(_histogram(counts, "w")),
+        runtime_ms=_percentiles(histogram(counts, "r")),
+        wait_ms=_percentiles(histogram(counts, "w")),
     )
-
-
-def _histogram(counts: Counter[str], kind: str) -> dict[int, int]:
-    """Bucket → count."""
-    return {int(name[1:]): count for name, count in counts.items() if name[0] == kind and len(name) > 1}
 
 
 def _percentiles(histogram: dict[int, int]) -> Percentiles | None:

@@ -1,6 +1,6 @@
 """A worker with Dramatiq's Prometheus middleware, which keeps state of its process. Run it as a module.
 
-It runs what is there, and prints what the middleware counted.
+It runs what is there, and prints what the health port of a worker on this host would answer.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ from __future__ import annotations
 import sys
 
 from dramatiq import Middleware
-from dramatiq.middleware.prometheus import DB_PATH, Prometheus
+from dramatiq.middleware.prometheus import Prometheus
 from flask import Flask
 
 from flask_queue import FlaskQueue
+from flask_queue.cli.scrape import metrics_page
 from flask_queue.current import broker_of
 from flask_queue.worker import Worker
 
@@ -46,15 +47,7 @@ def _work(app: Flask) -> None:
     worker.stop()
 
 
-def _print() -> None:
-    from prometheus_client import CollectorRegistry, generate_latest
-    from prometheus_client.multiprocess import MultiProcessCollector
-
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry, DB_PATH)  # type: ignore[no-untyped-call]
-    print(generate_latest(registry).decode())
-
-
 if __name__ == "__main__":
-    _work(make_app(sys.argv[1]))
-    _print()
+    app = make_app(sys.argv[1])
+    _work(app)
+    print(metrics_page(broker_of(app)).text())

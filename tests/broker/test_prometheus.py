@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from flask_queue.current import broker_of
 from tests.broker.metrics_worker import make_app
 
 
 def test_prometheus_counts_what_a_worker_does(redis_url: str, tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    """Runs, errors, retries and rejected messages, as with Dramatiq's own workers."""
+    """Runs, errors, retries and rejected messages, as with Dramatiq's own workers, beside our own metrics."""
     app = make_app(redis_url)
     broker = broker_of(app)
     for name in ("succeed", "succeed", "fail"):
@@ -29,6 +30,8 @@ def test_prometheus_counts_what_a_worker_does(redis_url: str, tmp_path: Path, py
         timeout=30,
         check=True,
     )
+    assert 'flask_queue_jobs_completed_total{queue="default"} 2' in ended.stdout.splitlines()
+    assert list(text_string_to_metric_families(ended.stdout))
     counted = [line for line in ended.stdout.splitlines() if line.startswith("dramatiq_message")]
     labels = '{actor_name="%s",queue_name="default"} %s'
     for expected in (

@@ -10,6 +10,7 @@ import pytest
 
 from flask_queue.outcome import Cancelled, Completed, Failed, GivenBack, Released, Retried
 from flask_queue.store.tallies import metrics
+from flask_queue.store.totals import totals
 from flask_queue.store.transitions import NewEntry
 from tests.store.checks import check_queue
 from tests.store.driver import ERROR, MESSAGE, Driver
@@ -175,6 +176,24 @@ def test_queues_are_added_up(queue: Driver) -> None:
     assert sum(step.completed for step in both) == 3
 
 
+def test_totals_never_fall(queue: Driver) -> None:
+    """They hold what was counted in minutes that are forgotten, and in the one that is not over."""
+    before = totals(queue.client, [queue.keys])[0]
+    assert (before.dispatched, before.runtime.sum_ms, dict(before.wait.buckets)) == (0, 0, {})
+    for runtime_ms in (0, 2, 3, 1000):
+        queue.add(f"j{runtime_ms}")
+        queue.claim()
+        queue.cycle(settle=[queue.ended(f"j{runtime_ms}", Completed(), runtime_ms=runtime_ms)])
+        turn_back(queue, 1)
+    queue.client.delete(queue.keys["minutes"])
+    [found] = totals(queue.client, [queue.keys])
+    assert (found.dispatched, found.completed, found.failed, found.retried) == (4, 4, 0, 0)
+    assert found.runtime.sum_ms == 1005
+    assert sorted(found.runtime.buckets.values()) == [1, 1, 1, 1]
+    assert sum(found.wait.buckets.values()) == 4
+    check_queue(queue.client, queue.keys)
+
+
 def test_old_minutes_go(queue: Driver) -> None:
     """A day of minutes is kept, and a week of hours; a queue that nobody uses keeps nothing."""
     minute = queue.now_ms() // 60_000
@@ -185,7 +204,8 @@ def test_old_minutes_go(queue: Driver) -> None:
     turn_back(queue, 1)
     queue.finish("b")
     assert 1438 <= queue.client.hlen(queue.keys["minutes"]) <= 1441
-    assert 166 <= queue.client.hlen(queue.keys["hours"]) <= 169
+    # One of them has the totals.
+    assert 167 <= queue.client.hlen(queue.keys["hours"]) <= 170
     assert all(0 < queue.client.ttl(queue.keys[key]) <= 8 * 86_400 for key in ("minute", "minutes", "hours"))
 
 

@@ -7,7 +7,9 @@ import socket
 from http.client import HTTPConnection
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from flask_queue.metrics import CONTENT_TYPE
 from tests.servers import RedisServer, free_port
 from tests.supervision.conftest import PATIENCE_S, Site, children, probe
 from tests.support import wait_until
@@ -16,6 +18,22 @@ from tests.support import wait_until
 def answers(port: int) -> tuple[int, int]:
     """Statuses of both probes."""
     return probe(port, "/livez")[0], probe(port, "/readyz")[0]
+
+
+def scrape(port: int) -> tuple[int, str, str]:
+    """Status, content type and text of `/metrics`."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/metrics")
+    with connection.getresponse() as response:
+        found = response.status, response.headers["Content-Type"], response.read().decode()
+    connection.close()
+    return found
+
+
+def samples(port: int) -> dict[tuple[str, ...], float]:
+    """What is scraped, by name and labels."""
+    families = text_string_to_metric_families(scrape(port)[2])
+    return {(each.name, *each.labels.values()): each.value for family in families for each in family.samples}
 
 
 def test_a_process_tells_whether_it_lives_and_claims(site: Site) -> None:
@@ -52,7 +70,7 @@ def test_other_requests(site: Site) -> None:
     site.work("--health-port", str(port))
     wait_until(lambda: answers(port) == (200, 200), PATIENCE_S)
     assert probe(port, "/livez?verbose=1")[0] == 200
-    assert [probe(port, path)[0] for path in ("/", "/metrics", "/livez/")] == [404] * 3
+    assert [probe(port, path)[0] for path in ("/", "/metrics/", "/livez/")] == [404] * 3
     statuses = {}
     for method in ("HEAD", "POST"):
         connection = HTTPConnection("127.0.0.1", port, timeout=5)
@@ -66,6 +84,25 @@ def test_other_requests(site: Site) -> None:
         garbage.sendall(b"\x00\xff\r\n\r\n")
         garbage.recv(1000)
     assert answers(port) == (200, 200)
+
+
+@pytest.mark.parametrize("options", [(), ("--processes", "2")], ids=["alone", "supervised"])
+def test_prometheus_reads_the_queues_there(site: Site, options: tuple[str, ...]) -> None:
+    """As it does beside the dashboard; while Redis is away that fails, and nothing looks like an empty queue."""
+    with RedisServer(appendonly=True) as server:
+        port = free_port()
+        site.work("--health-port", str(port), *options, QUEUE_REDIS_URL=server.url)
+        wait_until(lambda: answers(port) == (200, 200), PATIENCE_S)
+        assert scrape(port)[:2] == (200, CONTENT_TYPE)
+        threads = 2 * len(options or [1])
+        wait_until(lambda: samples(port)["flask_queue_threads", "default"] == threads, PATIENCE_S)
+        found = samples(port)
+        assert found["flask_queue_jobs", "default", "waiting"] == 0
+        assert all(name.startswith("flask_queue_") for name, *_ in found)
+        server.stop()
+        wait_until(lambda: answers(port) == (200, 503), PATIENCE_S)
+        status, _, text = scrape(port)
+        assert (status, text.count("\n")) == (503, 1), text
 
 
 @pytest.mark.parametrize("options", [(), ("--processes", "2")], ids=["alone", "supervised"])

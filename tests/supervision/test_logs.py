@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ def test_text_lines_name_process_job_and_attempt(site: Site, words: tuple[str, .
 
 
 def test_json_lines_are_objects_with_queue_job_and_attempt(site: Site) -> None:
-    """Every line is one, tracebacks included."""
+    """Every line is one, tracebacks included; fields are those that the documentation tells."""
     job = Speak.dispatch()
     lines: list[dict[str, Any]] = [json.loads(line) for line in burst(site, "--log-format", "json")]
     for line in lines:
@@ -48,6 +49,9 @@ def test_json_lines_are_objects_with_queue_job_and_attempt(site: Site) -> None:
     (failure,) = [line for line in lines if "exception" in line]
     assert failure["exception"].endswith("ValueError: no")
     assert (failure["job"], failure["attempt"]) == (job.id, 1)
+    page = (Path(__file__).parents[2] / "docs" / "monitoring.md").read_text()
+    logs = page.partition("\n## Logs\n")[2].partition("\n## ")[0]
+    assert [*failure] == re.findall(r"^\| `(\w+)` \|", logs, re.MULTILINE)
     assert not any("job" in line for line in lines if "has stopped" in line["message"])
 
 

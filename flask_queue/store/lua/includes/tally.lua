@@ -1,7 +1,8 @@
 -- What happened on the queue, for charts. `minute` has the counts of the newest minute in which anything did: at (the minute's
 -- number since 1970), d dispatched, c completed, f failed, a run again, and two histograms of runs that spent an attempt:
--- r<bucket> their lengths, w<bucket> their waits. Bucket 0 is below a millisecond, bucket n from 1.2^(n-1) to 1.2^n ms.
--- Once another minute begins it moves to `minutes` and is added to `hours`: number of the minute or hour → 'name count …'.
+-- r<bucket> their lengths, w<bucket> their waits, with R and W their sums in ms. Bucket 0 is below a millisecond, bucket n from
+-- 1.2^(n-1) to 1.2^n ms. Once another minute begins it moves to `minutes` and is added to `hours`: number of the minute or hour
+-- → 'name count …'; `total` there has all that was ever added, for readers who want counters that never fall.
 local KEEP_MINUTES, KEEP_HOURS = 1440, 168
 -- Old ones are looked for once there are so many more, not each time.
 local SLACK = 60
@@ -21,9 +22,13 @@ end
 -- A run that spent an attempt, once the record has its start and its length. Since when a job waits that an operator retried,
 -- or that was given back or lost in its first run, its record does not tell.
 local function count_run(job)
-  note('r' .. bucket(tonumber(job.runtime)), 1)
+  local run_ms = tonumber(job.runtime)
+  note('r' .. bucket(run_ms), 1)
+  note('R', run_ms)
   if job.number == '1' or job.due ~= '0' then
-    note('w' .. bucket(job.started - math.max(job.created, job.due)), 1)
+    local wait_ms = math.max(0, job.started - math.max(job.created, job.due))
+    note('w' .. bucket(wait_ms), 1)
+    note('W', wait_ms)
   end
 end
 
@@ -49,7 +54,7 @@ local function prune(hash, newest, keep, unit_ms)
     return
   end
   for _, field in ipairs(redis.call('HKEYS', hash)) do
-    if tonumber(field) <= newest - keep then
+    if (tonumber(field) or newest) <= newest - keep then
       redis.call('HDEL', hash, field)
     end
   end
@@ -63,6 +68,7 @@ local function begin_minute(number)
     local counts, hour = redis.call('HGETALL', minute), math.floor(before / 60)
     add_counts(minutes, before, counts)
     add_counts(hours, string.format('%.0f', hour), counts)
+    add_counts(hours, 'total', counts)
     prune(minutes, before, KEEP_MINUTES, MINUTE_MS)
     prune(hours, hour, KEEP_HOURS, HOUR_MS)
     redis.call('DEL', minute)
