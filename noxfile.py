@@ -92,7 +92,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the whole suite on the built wheel, and measure coverage. Arguments go to pytest."""
-    install_once(session, *DEPENDENCIES, *EXTRAS, *group("test", "types"))
+    install_once(session, *DEPENDENCIES, *EXTRAS, *group("lint", "test", "types"))
     install_wheel(session)
     data = location(session) / "coverage" / "data"
     session.env["COVERAGE_FILE"] = str(data)
@@ -107,7 +107,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def slow(session: nox.Session) -> None:
     """Run the tests that are too long for every run. Arguments go to pytest."""
-    install_once(session, *DEPENDENCIES, *EXTRAS, *group("test"))
+    install_once(session, *DEPENDENCIES, *EXTRAS, *group("test", "types"))
     install_wheel(session)
     run_pytest(session, "python", "-m", "pytest", "-m", "slow")
 

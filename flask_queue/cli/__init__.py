@@ -5,10 +5,10 @@ Flask imports this for every `flask` command of every app that is near: what is 
 
 from __future__ import annotations
 
-from . import act, dev, doctor, failures, metrics, operate, queues, read, work, workers
+from . import act, dev, doctor, failures, make, metrics, operate, queues, read, work, workers
 from .group import queue_cli
 
 __all__ = ["queue_cli"]
 
 #: Importing a module adds its commands.
-_COMMANDS = (act, dev, doctor, failures, metrics, operate, queues, read, work, workers)
+_COMMANDS = (act, dev, doctor, failures, make, metrics, operate, queues, read, work, workers)

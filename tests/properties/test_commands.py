@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 #: These run until they are ended; so does `status` with its flag.
 LASTING = {"work", "dev"}
 WATCH = "--watch"
-COMMANDS = sorted(set(queue_cli.commands) - LASTING)
+#: Adds files to the project: has tests of its own, in a project of its own.
+WRITING = {"make-job"}
+COMMANDS = sorted(set(queue_cli.commands) - LASTING - WRITING)
 WORDS = st.one_of(
     st.sampled_from([*LOCAL_IDS, "default", "default:f", "Echo", "failed", "waiting", "{}", '{"data": 1}', "5", "0.5"]),
     # A process gets no others from its shell.
