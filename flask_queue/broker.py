@@ -123,6 +123,9 @@ class QueueBroker(Broker):
             JobIdConflict: an id belongs to a job of another name; the error has the records of those that were stored.
             QueueUnavailable: with the records stored so far. Sending again under the same ids is safe.
         """
+        for job in jobs:
+            # First, since middleware may add options to a message: Sentry and Tracing send along what they belong to.
+            self._emit_before_enqueue(job)
         entries = [_entry(job, self.pack(job)) for job in jobs]
         substitute = self.substitute
         enqueue = self.store.enqueue if substitute is None else partial(substitute.enqueue, self)
@@ -282,8 +285,6 @@ class QueueBroker(Broker):
         self, chunk: Sequence[tuple[NewJob, NewEntry]], enqueue: Enqueue
     ) -> tuple[list[JobRecord], JobIdConflict | None]:
         """Store jobs of one queue; the records but for those whose id is taken, and the error of the first of these."""
-        for job, _ in chunk:
-            self._emit_before_enqueue(job)
         queue = chunk[0][0].message.queue_name
         with uninterrupted():
             now_ms, existing = enqueue(queue, [entry for _, entry in chunk])

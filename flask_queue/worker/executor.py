@@ -130,8 +130,12 @@ class Executor:
             outcome = self._skipped(delivery, skip)
         except BaseException as error:
             outcome = self._raised(delivery, error)
+        if delivery.follow_up_lost:
+            outcome = self._again_later(delivery)
+        # For middleware that is told of the end.
+        delivery.outcome = outcome
         self._acknowledge(delivery)
-        return self._again_later(delivery) if delivery.follow_up_lost else outcome
+        return outcome
 
     def _call(self, actor: Actor[Any, Any], delivery: Delivery) -> Any:
         timeout_s = self._timeout_s(actor, delivery)

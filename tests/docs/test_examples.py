@@ -19,7 +19,11 @@ from flask_queue.current import broker_of
 from tests.docs.pages import PAGES, ROOT, Block, blocks
 
 #: Pages whose programs are files of an app, which a test of that page puts into a folder.
-WITH_FILES = {"docs/dashboard.md": "test_dashboard.py", "docs/quickstart.md": "test_quickstart.py"}
+WITH_FILES = {
+    "docs/dashboard.md": "test_dashboard.py",
+    "docs/monitoring.md": "test_monitoring.py",
+    "docs/quickstart.md": "test_quickstart.py",
+}
 SHELL = ("console", "sh", "bash")
 #: What a shell knows, and programs that are not ours.
 FOREIGN = {".", "cd", "curl", "eval", "export", "flask", "git", "pre-commit", "sudo"}

