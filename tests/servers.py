@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import redis
 
-from tests.needs import find, require
+from tests.needs import SERVER, find, require
 from tests.support import wait_until
 
 if TYPE_CHECKING:
@@ -23,17 +23,19 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["redis", "valkey"]
 
-#: Every server that the store is tested on.
-KINDS: tuple[Kind, ...] = ("redis", "valkey")
 #: The need (see tests/needs.py) behind each kind.
 BINARIES: dict[Kind, str] = {"redis": "redis-server", "valkey": "valkey-server"}
+#: Every server that the store is tested on: the one that was chosen, else each kind.
+KINDS: tuple[Kind, ...] = tuple(
+    kind for kind, name in BINARIES.items() if Path(os.environ.get(SERVER, name)).name == name
+)
 #: Seconds that a server may take to answer its first PING, or to end.
 PATIENCE_S = 10.0
 
 
 def default_kind() -> Kind:
     """Return the kind for tests that need just one: the machine's Redis, else the packaged Valkey."""
-    return "redis" if find(BINARIES["redis"]) else "valkey"
+    return KINDS[0] if find(BINARIES[KINDS[0]]) else KINDS[-1]
 
 
 def free_port() -> int:

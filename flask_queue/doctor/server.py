@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import ReadOnlyError, ResponseError
+from redis.exceptions import ResponseError
 
 from ..broker import QueueBroker
+from ..store.conditions import is_replicas
 from ..store.connect import PERMISSIONS, is_forbidden
 from ..store.keys import QueueKeys
 from ..store.scripts import Call, load, run
@@ -98,12 +99,11 @@ def look_at_scripts(broker: QueueBroker) -> Iterator[Finding]:
     try:
         for call in calls:
             run(client, call)
-    except ReadOnlyError:
-        yield Finding(
-            "scripts", Level.ERROR, "the server is a read-only replica", "Set QUEUE_REDIS_URL to the primary."
-        )
     except ResponseError as error:
-        if is_forbidden(error):
+        if is_replicas(error):
+            message = "the server is a read-only replica"
+            yield Finding("scripts", Level.ERROR, message, "Set QUEUE_REDIS_URL to the primary.")
+        elif is_forbidden(error):
             remedy = f"Grant its user ~{{{prefix}:* ~{prefix}:audit {PERMISSIONS} with ACL SETUSER."
             yield Finding("scripts", Level.ERROR, f"the server does not let scripts run: {error}", remedy)
         else:

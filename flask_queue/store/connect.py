@@ -27,7 +27,8 @@ PERMISSIONS = (
     "-@all +@hash +@list +@set +@sortedset +@stream +@string -@dangerous "
     "+eval +evalsha +exists +unlink +del +expire +pexpire +time +info +ping +select +client|setname"
 )
-#: How servers say that a command of a script is not permitted; a command alone has an error of its own.
+#: How servers say that a command of a script is not permitted, Redis 6 in the middle of more; a command alone has an
+#: error of its own.
 _REFUSED_IN_SCRIPT = ("ACL failure in script", "The user executing the script can't")
 
 #: Of one client. A thread has one at a time, so only a leak could come near. Newer versions of the client library allow
@@ -123,7 +124,7 @@ def reason_of(error: Exception) -> str:
 
 def is_forbidden(error: Exception) -> bool:
     """Whether the server's user lacks a permission."""
-    return isinstance(error, NoPermissionError) or str(error).startswith(_REFUSED_IN_SCRIPT)
+    return isinstance(error, NoPermissionError) or any(words in str(error) for words in _REFUSED_IN_SCRIPT)
 
 
 def seek_primary(client: Redis, error: Exception) -> None:

@@ -95,7 +95,8 @@ def test_an_old_server_is_an_error(
 
     def change(reply: bytes) -> bytes:
         lines = re.search(
-            rb"(?:server_name:valkey\r\n)?redis_version:.*(?:\r\nserver_name:.*)?(?:\r\nvalkey_version:.*)?", reply
+            rb"(?:server_name:valkey\r\n)?redis_version:[^\r]*(?:\r\nserver_name:[^\r]*)?(?:\r\nvalkey_version:[^\r]*)?",
+            reply,
         )
         return replacing(lines[0].rstrip(b"\r"), told.encode())(reply) if lines else reply
 

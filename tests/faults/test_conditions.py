@@ -35,7 +35,7 @@ def replica(server: RedisServer) -> Iterator[None]:
 def held_up(server: RedisServer) -> Iterator[None]:
     """Another client's script does not end, until somebody kills it."""
     with server.client() as client, server.client() as other:
-        client.config_set("busy-reply-threshold", 50)
+        client.config_set("lua-time-limit", 50)  # of old, and still known
 
         def loop() -> None:
             with suppress(redis.RedisError):
@@ -51,8 +51,8 @@ def held_up(server: RedisServer) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("condition", "says"),
     [
-        (replica, "is a replica, which takes no writes (You can't write against a read only replica"),
-        (held_up, "is held up by a script (BUSY Redis is busy running a script"),
+        (replica, "is a replica, which takes no writes ("),
+        (held_up, "is held up by a script (BUSY "),
     ],
     ids=["replica", "held_up"],
 )
