@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,13 +9,14 @@ from functools import partial
 from typing import Any
 
 from blinker import NamedSignal
-from dramatiq import Broker, Consumer, Message, Middleware
+from dramatiq import Consumer, Message, Middleware
 from dramatiq.actor import Actor
-from dramatiq.middleware import MiddlewareError, Retries
+from dramatiq.middleware import Retries
 from flask import Flask
 
 from .config import Config, Queue
 from .delivery import Delivery, current_delivery, uninterrupted
+from .emit import USE_OUR_WORKERS, EmittingBroker
 from .errors import ConfigError, InvalidPayload, JobIdConflict, PayloadTooLarge, QueueUnavailable, UnknownQueue
 from .outcome import GivenBack, Retried
 from .record import JobError, JobRecord, JobState, from_ms
@@ -36,8 +35,6 @@ Enqueue = Callable[[str, Sequence[NewEntry]], tuple[int, dict[int, RawJob]]]
 MAX_PRIORITY = 100
 #: Messages of one call together, unless one alone is larger: the server does nothing else while it takes them in.
 CHUNK_BYTES = 4 << 20
-
-_USE_OUR_WORKERS = "flask-queue runs its own workers: use `flask queue work` instead of the dramatiq command."
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +55,13 @@ class NewJob:
     keeps_timestamp: bool = False
 
 
-class QueueBroker(Broker):
+class QueueBroker(EmittingBroker):
     """Stores messages for our workers.
 
     Safe to share between threads. `middleware` is a keyword, as in every Dramatiq broker: monitoring tools patch it.
     """
 
     def __init__(self, config: Config, store: Store, *, middleware: list[Middleware] | None = None) -> None:
-        self._hooks: dict[str, list[tuple[Middleware, Callable[..., None]]]] = {}
         super().__init__(middleware=middleware)
         #: The app, which is weakly referenced; None once it is gone, or if there never was one.
         self.app: Callable[[], Flask | None] = lambda: None
@@ -162,7 +158,7 @@ class QueueBroker(Broker):
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30000) -> Consumer:
         """Refuse: Dramatiq's own worker would take jobs without the guarantees of ours."""
-        raise ConfigError([_USE_OUR_WORKERS])
+        raise ConfigError([USE_OUR_WORKERS])
 
     def max_retries_of(self, name: str) -> int:
         """How often a job of this name is retried where its dispatch said nothing."""
@@ -177,62 +173,11 @@ class QueueBroker(Broker):
         """Close the connections."""
         self.store.close()
 
-    def add_middleware(
-        self,
-        middleware: Middleware,
-        *,
-        before: type[Middleware] | None = None,
-        after: type[Middleware] | None = None,
-    ) -> None:
-        """Add a middleware, at the end or next to another, as in every Dramatiq broker."""
-        self._hooks = {}
-        super().add_middleware(middleware, before=before, after=after)
-        self._hooks = {}
-
-    def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """Call the middleware that has this hook, in order; only `MiddlewareError` gets through."""
-        for middleware, hook in self._hooks_of(f"before_{signal}"):
-            try:
-                hook(self, *args, **kwargs)
-            except MiddlewareError:
-                raise
-            except Exception:
-                self.logger.critical("Unexpected failure in before_%s of %r.", signal, middleware, exc_info=True)
-
-    def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """Call the middleware that has this hook, in reverse order; nothing gets through."""
-        if signal == "process_boot":
-            _refuse_foreign_worker()
-        for middleware, hook in reversed(self._hooks_of(f"after_{signal}")):
-            try:
-                hook(self, *args, **kwargs)
-            except Exception:
-                self.logger.critical("Unexpected failure in after_%s of %r.", signal, middleware, exc_info=True)
-
     def tell(self, signal: NamedSignal, **facts: Any) -> None:
         """Send a signal of the app's; as `signals.tell`."""
         app = self.app()
         if app is not None:
             tell(app, signal, **facts)
-
-    def boot_process(self) -> None:
-        """Tell the middleware that a worker process of ours has started."""
-        super().emit_after("process_boot")
-
-    def _hooks_of(self, name: str) -> list[tuple[Middleware, Callable[..., None]]]:
-        # Most middleware has two hooks of twenty: calling the empty ones took a third of a run's time.
-        cache = self._hooks
-        hooks = cache.get(name)
-        if hooks is None:
-            plain = getattr(Middleware, name)
-            bound = [(middleware, getattr(middleware, name)) for middleware in self.middleware]
-            hooks = [(middleware, hook) for middleware, hook in bound if getattr(hook, "__func__", None) is not plain]
-            if name == "before_delay_message":
-                # Its gauge is for messages in a worker's memory, of which ours have none; in a web process it has none.
-                hooks = [pair for pair in hooks if type(pair[0]).__module__ != "dramatiq.middleware.prometheus"]
-            # Into the cache from before the look: a middleware may have been added meanwhile.
-            cache[name] = hooks
-        return hooks
 
     def _new_job(self, message: Message[Any], delay: int | None) -> NewJob:
         actor = self.actors.get(message.actor_name)
@@ -342,10 +287,3 @@ def _entry(job: NewJob, message: bytes) -> NewEntry:
     due = str(job.due_ms) if job.due_ms else f"+{job.delay_ms}" if job.delay_ms else ""
     nonce = new_id() if job.explicit_id else "-"
     return NewEntry(job.message.message_id, message, due, job.priority, nonce, job.lock, job.tags)
-
-
-def _refuse_foreign_worker() -> None:
-    """End a process of the `dramatiq` command before it takes a job; the first of them says why."""
-    # Not public, and the one thing that tells the first of several processes; typeshed has it in some releases only.
-    is_first = multiprocessing.current_process()._identity in ((), (1,))  # type: ignore[attr-defined, unused-ignore]
-    sys.exit(_USE_OUR_WORKERS if is_first else 1)

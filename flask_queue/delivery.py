@@ -26,11 +26,46 @@ _FOLLOW_UPS = UUID("6a1f1d8c-3f0e-4d58-9d0c-2f6f0a0f8b52")
 current_delivery: ContextVar[Delivery | None] = ContextVar("flask_queue_delivery", default=None)
 
 
+def _nothing() -> None:
+    """There is no handler to interrupt."""
+
+
+def _unlimited(work: Callable[[], None]) -> None:
+    work()
+
+
 class Delivery(MessageProxy):
     """A claimed job, as Dramatiq's middleware sees it, with what its run has come to so far.
 
     Lives from claim to settle; used by one thread at a time. `claimed_ms`: when the worker took it, Unix ms of Redis.
     """
+
+    #: What the run decided, if a middleware did; else it follows from result or exception.
+    outcome: Outcome | None = None
+    #: What went wrong in the run, as it is kept.
+    error: JobError | None = None
+    #: A thread has it; before that it can be given back unspent.
+    started = False
+    #: `handle` is over: what is sent now follows from this run.
+    is_ending = False
+    #: Something that must be stored before the job may settle could not be.
+    follow_up_lost = False
+    #: An operator asked the job to stop.
+    cancelled = False
+    #: The job has seen that.
+    has_seen_cancel = False
+    #: The instance of the job's class that runs, once there is one, for its hooks.
+    job: Job | None = None
+    #: Interrupts `handle` after a grace of its own; set while it runs.
+    interrupt: Callable[[], None] = staticmethod(_nothing)
+    #: Keeps time-outs and interrupts away from a part of `handle` that must not be cut in two, as an exchange with
+    #: Redis: a connection that is left in the middle is lost to its pool, or brings a reply to the wrong question.
+    masked: Callable[[], AbstractContextManager[None]] = nullcontext
+    #: Calls a hook, for as long as `handle` may take.
+    limit: Callable[[Callable[[], None]], None] = staticmethod(_unlimited)
+    #: Seconds that the run may take, once they are known.
+    timeout_s: float | None = None
+    _follow_ups = 0
 
     def __init__(
         self, broker: QueueBroker, message: Message[Any], state: StateRecord, worker: str, *, claimed_ms: int = 0
@@ -40,30 +75,12 @@ class Delivery(MessageProxy):
         self.state = state
         self.worker = worker
         self.claimed_ms = claimed_ms
-        #: What the run decided, if a middleware did; else it follows from result or exception.
-        self.outcome: Outcome | None = None
-        #: What went wrong in the run, as it is kept.
-        self.error: JobError | None = None
-        #: A thread has it; before that it can be given back unspent.
-        self.started = False
-        #: `handle` is over: what is sent now follows from this run.
-        self.is_ending = False
-        #: Something that must be stored before the job may settle could not be.
-        self.follow_up_lost = False
-        #: An operator asked the job to stop.
-        self.cancelled = False
-        #: The job has seen that.
-        self.has_seen_cancel = False
-        #: The instance of the job's class that runs, once there is one, for its hooks.
-        self.job: Job | None = None
-        #: Interrupts `handle` after a grace of its own; set while it runs.
-        self.interrupt: Callable[[], None] = _nothing
-        #: Keeps time-outs and interrupts away from a part of `handle` that must not be cut in two, as an exchange with
-        #: Redis: a connection that is left in the middle is lost to its pool, or brings a reply to the wrong question.
-        self.masked: Callable[[], AbstractContextManager[None]] = nullcontext
-        #: Calls a hook, for as long as `handle` may take.
-        self.limit: Callable[[Callable[[], None]], None] = _unlimited
-        self._follow_ups = 0
+        # The proxy would look each of them up by name, some fifteen times a run.
+        self.queue_name = message.queue_name
+        self.actor_name = message.actor_name
+        self.args = message.args
+        self.kwargs = message.kwargs
+        self.options = message.options
 
     def progress(self, done: float, total: float) -> None:
         """Note how far the job is. Redis: one round trip."""
@@ -125,14 +142,6 @@ class Delivery(MessageProxy):
         target = self._message.options.get("pipe_target")
         callbacks = self._message.options.get("group_completion_callbacks") or ()
         return {made["message_id"] for made in (target, *callbacks) if made}
-
-
-def _nothing() -> None:
-    """There is no handler to interrupt."""
-
-
-def _unlimited(work: Callable[[], None]) -> None:
-    work()
 
 
 def uninterrupted() -> AbstractContextManager[None]:

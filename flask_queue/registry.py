@@ -51,6 +51,7 @@ class JobActor(BoundActor[Any, Any]):
         #: The hooks that the class has: names of methods.
         self.hooks = frozenset(name for name in HOOKS if getattr(job_class, name) is not getattr(Job, name))
         self._config = broker.config
+        self._timeout_s = broker.config.timeout_s if job_class.timeout_s is None else job_class.timeout_s
         self.is_async = inspect.iscoroutinefunction(job_class.handle)  # type: ignore[attr-defined]
         limit = job_class.max_retries
         super().__init__(
@@ -91,7 +92,8 @@ class JobActor(BoundActor[Any, Any]):
 
     def timeout_s(self, options: Mapping[str, Any]) -> float:
         """Seconds that a run of a job with these message options may take."""
-        return float(_first(options.get("timeout_s"), self.job_class.timeout_s, self._config.timeout_s))
+        timeout_s: float | None = options.get("timeout_s")
+        return self._timeout_s if timeout_s is None else timeout_s
 
 
 def declare(broker: QueueBroker, job_class: type[Job]) -> JobActor:

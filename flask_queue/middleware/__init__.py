@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dramatiq import Middleware
-from dramatiq.middleware import AgeLimit, Callbacks, CurrentMessage, Pipelines, ShutdownNotifications
+from dramatiq.middleware import CurrentMessage
 from flask import Flask
 
 from .app_context import AppContext
@@ -11,6 +11,7 @@ from .event_loop import EventLoop
 from .hooks import Hooks
 from .max_age import MaxAge
 from .retries import Retries
+from .stock import Callbacks, Pipelines, ShutdownNotifications
 from .time_limits import TimeLimits
 
 
@@ -18,7 +19,6 @@ def default_middleware(app: Flask) -> list[Middleware]:
     """The middleware of an app, in order: what the app adds comes after it."""
     return [
         AppContext(app),
-        AgeLimit(),
         MaxAge(),
         TimeLimits(),
         ShutdownNotifications(),

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dramatiq import Broker, MessageProxy, Middleware
-from dramatiq.middleware import SkipMessage
+from dramatiq import Broker, MessageProxy
+from dramatiq.middleware import AgeLimit, SkipMessage
 
 from ..delivery import Delivery
 from ..errors import JobExpired
 from ..outcome import Failed
 from ..retry import describe_error
+from .stock import uses
 
 
-class MaxAge(Middleware):
+class MaxAge(AgeLimit):
     """Fails jobs that are older than the `max_age_s` of their class when their turn comes, instead of running them.
 
-    Messages of plain actors have Dramatiq's `max_age` for that.
+    Follows Dramatiq's `max_age` too, which is what plain actors have for that.
     """
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
         """Refuse what is too old: for good, and without spending an attempt."""
+        if self.max_age or uses(broker, message, "max_age"):
+            super().before_process_message(broker, message)  # type: ignore[no-untyped-call]
         max_age_s: float | None = getattr(broker.actors.get(message.actor_name), "max_age_s", None)
         if max_age_s is None or not isinstance(message, Delivery) or message.age_s <= max_age_s:
             return

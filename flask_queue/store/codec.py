@@ -11,6 +11,7 @@ from typing import Any
 
 from dramatiq import Message
 
+_loads = json.JSONDecoder().decode
 _dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
@@ -29,12 +30,12 @@ def pack(message: Message[Any], *, timestamp: bool = False) -> bytes:
 def unpack(queue: str, local_id: str, created_ms: int, data: bytes) -> Message[Any]:
     """The message that was stored."""
     name, kwargs, *rest = data.decode().split("\n")
-    args, options, timestamp = json.loads(rest[0]) if rest else ((), {}, 0)
+    args, options, timestamp = _loads(rest[0]) if rest else ((), {}, 0)
     return Message(
         queue_name=queue,
         actor_name=name,
         args=tuple(args),
-        kwargs=json.loads(kwargs),
+        kwargs=_loads(kwargs),
         options=options,
         message_id=local_id,
         message_timestamp=timestamp or created_ms,

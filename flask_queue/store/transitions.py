@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -67,8 +67,7 @@ class Limits:
     running: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """The end of one run; `number` is that of the run."""
 
     local_id: str
@@ -91,8 +90,7 @@ class CycleRequest:
     limits: Limits = Limits()
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A job that this worker has now."""
 
     local_id: str

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeGuard
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from dramatiq import Actor
 from dramatiq.errors import ActorNotFound, RateLimitExceeded, Retry
@@ -36,6 +36,10 @@ _UNKNOWN_JOB = (
 )
 
 
+#: What most jobs come to.
+_COMPLETED = Completed()
+
+
 class Interrupted(Interrupt):
     """Raised in a handler that is still running when the shutdown time is over. Its job goes back, unspent."""
 
@@ -57,8 +61,7 @@ class RunsJob(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """A run that is over, to be settled by the pump."""
 
     delivery: Delivery
@@ -149,26 +152,31 @@ class Executor:
             if actor.hooks:
                 delivery.limit = partial(guard.call, timeout_s)
         try:
-            with guard.window(timeout_s) as window:
-                delivery.interrupt = partial(guard.interrupt_after, grace_s, Stopped, window)
-                if delivery.cancelled:
-                    # Asked a moment ago, before there was anything to interrupt.
-                    delivery.interrupt()
-                return actor(*delivery.args, **delivery.kwargs)
+            # Not as a context manager, which takes longer than all of it.
+            delivery.interrupt = partial(guard.interrupt_after, grace_s, Stopped, guard.open(timeout_s))
+            if delivery.cancelled:
+                # Asked a moment ago, before there was anything to interrupt.
+                delivery.interrupt()
+            result = actor(*delivery.args, **delivery.kwargs)
+            guard.close()
         except BaseException as error:
-            # An interrupt that came while the window was about to be closed has left it open.
+            # Again, where an interrupt came while the window was about to be closed.
             guard.close()
             if _runs_job(actor) and _is_from(error, TimeLimitExceeded):
                 timeout = f"ran longer than its timeout_s of {timeout_s:g} s"
                 raise JobTimeout(timeout).with_traceback(error.__traceback__) from None
             raise
+        return result
 
     def _timeout_s(self, actor: Actor[Any, Any], delivery: Delivery) -> float:
         """Jobs know theirs; Dramatiq's option for plain actors is in milliseconds."""
-        if _runs_job(actor):
-            return actor.timeout_s(delivery.options)
-        limit_ms: float | None = delivery.options.get("time_limit") or actor.options.get("time_limit")
-        return self._broker.config.timeout_s if limit_ms is None else limit_ms / 1000
+        if delivery.timeout_s is None:
+            if _runs_job(actor):
+                delivery.timeout_s = actor.timeout_s(delivery.options)
+            else:
+                limit_ms: float | None = delivery.options.get("time_limit") or actor.options.get("time_limit")
+                delivery.timeout_s = self._broker.config.timeout_s if limit_ms is None else limit_ms / 1000
+        return delivery.timeout_s
 
     def _ended(self, delivery: Delivery, result: Any) -> Outcome:
         if delivery.outcome is not None:
@@ -177,6 +185,8 @@ class Executor:
             return Cancelled()
         if delivery.failed:
             return Failed(JobError("Rejected", "a middleware, or the job itself, marked the message as failed"))
+        if result is None:
+            return _COMPLETED
         text, was_cut = encode_result(delivery.actor_name, result, max_bytes=self._broker.config.max_result_bytes)
         return Completed(text, was_cut)
 

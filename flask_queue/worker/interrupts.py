@@ -41,7 +41,7 @@ class Guard:
     @contextmanager
     def window(self, timeout_s: float) -> Iterator[int]:
         """Allow interrupts inside; after `timeout_s` one comes by itself. Yields the window's number."""
-        number = self._open(timeout_s)
+        number = self.open(timeout_s)
         try:
             yield number
         finally:
@@ -99,6 +99,14 @@ class Guard:
             if self._is_open and self._number == window:
                 self._stop, self._stop_at_s = error, time.monotonic() + grace_s
 
+    def open(self, timeout_s: float) -> int:
+        """Begin a window, which `close` must end in any case; as `window`, but quicker."""
+        with self._lock:
+            self._number += 1
+            self._is_open, self._is_masked, self._raised, self._due = True, False, None, None
+            self._deadline_s = time.monotonic() + timeout_s
+            return self._number
+
     def close(self) -> None:
         """End the window. Harmless where that is done."""
         with self._lock:
@@ -107,13 +115,6 @@ class Guard:
             may_be_under_way = self._raised is not None
         if may_be_under_way:
             _absorb()
-
-    def _open(self, timeout_s: float) -> int:
-        with self._lock:
-            self._number += 1
-            self._is_open, self._is_masked, self._raised, self._due = True, False, None, None
-            self._deadline_s = time.monotonic() + timeout_s
-            return self._number
 
     def _interrupt(self, error: type[BaseException]) -> bool:
         if not self._is_open or self._raised is error:

@@ -238,7 +238,7 @@ def test_a_mixed_batch(queue: Driver) -> None:
     queue.add(*ids)
     queue.claim(BATCH)
     endings = [queue.ended(job, OUTCOMES[index % 8]) for index, job in enumerate(ids)]
-    late = [replace(ending, number=2) if index % 9 == 0 else ending for index, ending in enumerate(endings)]
+    late = [ending._replace(number=2) if index % 9 == 0 else ending for index, ending in enumerate(endings)]
     reply = queue.cycle(settle=late)
     assert sorted(reply.late) == sorted(ids[::9])
     for index, job in enumerate(ids):

@@ -56,6 +56,7 @@ def test_lines_and_folders_leave_no_mark() -> None:
     assert raised(code(FAILS, "/srv/app.py", None)) == "app.py:run"
 
 
+@pytest.mark.untraced  # the report would look for these files
 @pytest.mark.parametrize(
     ("file", "module"),
     [

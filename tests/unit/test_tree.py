@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from flask_queue.admin.tree import MAX_CHILDREN, MAX_DEPTH, MAX_NODES, MAX_STRING, MAX_TEXT, Node, grow
+from flask_queue.admin.tree import MAX_CHILDREN, MAX_DEPTH, MAX_KEY, MAX_NODES, MAX_STRING, MAX_TEXT, Node, grow
 from flask_queue.config import REDACTED
 from flask_queue.redact import HIDDEN
 
@@ -94,7 +94,8 @@ def test_depth_is_bounded() -> None:
 
 @settings(deadline=None)
 @given(JSON)
+@example({"k" * (MAX_KEY + 1): None})
 def test_a_small_value_is_whole(value: Any) -> None:
     """Nothing is missing unless it says so."""
     tree = grow(value, [])
-    assert tree.is_cut == any(node.missing for node in nodes(tree.root))
+    assert tree.is_cut == any(node.missing or len(node.key) > MAX_KEY for node in nodes(tree.root))

@@ -87,7 +87,7 @@ def test_a_time_out_hits_no_later_run() -> None:
         def __enter__(self) -> None:
             guard._lock = lock
             guard.close()
-            guard._open(60)
+            guard.open(60)
             lock.acquire()
 
         def __exit__(self, *error: object) -> None:
