@@ -80,7 +80,7 @@ def hold(session: Session, broker: QueueBroker, jobs: Sequence[NewJob]) -> list[
     else:
         _listen(session, after_commit=_committed, after_rollback=_rolled_back)
     # What becomes of the caller's lists and dicts until COMMIT is no part of the job.
-    held.jobs += ((broker, replace(job, message=deepcopy(job.message))) for job in jobs)
+    held.jobs += ((broker, job._replace(message=deepcopy(job.message))) for job in jobs)
     return [replace(broker.unstored(job), pending_commit=True) for job in jobs]
 
 

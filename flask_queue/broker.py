@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from blinker import NamedSignal
 from dramatiq import Consumer, Message, Middleware
@@ -37,8 +38,7 @@ MAX_PRIORITY = 100
 CHUNK_BYTES = 4 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class NewJob:
+class NewJob(NamedTuple):
     """A job to store: `delay_ms` from now, or `due_ms` (Unix time, wins), or at once; higher priorities run first."""
 
     message: Message[Any]
@@ -51,6 +51,8 @@ class NewJob:
     lock: str = ""
     #: Printable, and each once.
     tags: tuple[str, ...] = ()
+    #: The JSON text of the message's keyword arguments, once it is known.
+    kwargs_json: str | None = None
     #: Somebody holds the message, and a worker must read the same one: with its own time, not that of storing it.
     keeps_timestamp: bool = False
 
@@ -148,7 +150,7 @@ class QueueBroker(EmittingBroker):
 
     def unstored(self, job: NewJob) -> JobRecord:
         """The record of a job that is not stored, about as `dispatch` returns it."""
-        return replace(self._record(job, time.time_ns() // 1_000_000, None), created_at=None)
+        return self._record(job, time.time_ns() // 1_000_000, created_at=None)
 
     def tell_of_failure(self, jobs: Sequence[NewJob], error: Exception) -> None:
         """Send `job_dispatch_failed` for each of these jobs."""
@@ -198,7 +200,7 @@ class QueueBroker(EmittingBroker):
         message = run.follow_up(message)
         # Its id must be remembered even where its record is gone by the time that this run is repeated.
         try:
-            self.dispatch([replace(self._new_job(message, delay), explicit_id=True)])
+            self.dispatch([self._new_job(message, delay)._replace(explicit_id=True)])
         except QueueUnavailable:
             run.follow_up_lost = True
             raise
@@ -210,7 +212,7 @@ class QueueBroker(EmittingBroker):
         if message.queue_name not in self.queues:
             raise UnknownQueue(message.queue_name, tuple(self.queues))
         try:
-            data = pack(message, timestamp=job.keeps_timestamp)
+            data = pack(message, kwargs=job.kwargs_json, timestamp=job.keeps_timestamp)
         except (TypeError, ValueError) as error:
             raise InvalidPayload(message.actor_name, "$", f"JSON cannot hold it: {error}") from None
         # The payload as users count it: neither the name nor a job's options are part of it.
@@ -233,25 +235,27 @@ class QueueBroker(EmittingBroker):
         queue = chunk[0][0].message.queue_name
         with uninterrupted():
             now_ms, existing = enqueue(queue, [entry for _, entry in chunk])
+        created_at = from_ms(now_ms)
         records, conflicts = [], []
         for position, (job, _) in enumerate(chunk):
             found = existing.get(position)
             if found is not None and found.name != job.message.actor_name:
                 conflicts.append(JobIdConflict(full_id(queue, job.message.message_id), found.name))
                 continue
-            record = self._record(job, now_ms, found)
+            record = self._record(job, now_ms, created_at=created_at) if found is None else self._existing(job, found)
             records.append(record)
             self.emit_after("enqueue", job.message, job.delay_ms or None)
             if job_dispatched.receivers and not record.deduplicated:
                 self.tell(job_dispatched, record=record)
         return records, conflicts[0] if conflicts else None
 
-    def _record(self, job: NewJob, now_ms: int, existing: RawJob | None) -> JobRecord:
+    def _existing(self, job: NewJob, existing: RawJob) -> JobRecord:
+        is_other = existing.local_id != job.message.message_id
+        # An id that we made can only exist because this call was sent again.
+        return existing.record(self.max_retries_of(existing.name), deduplicated=is_other or job.explicit_id)
+
+    def _record(self, job: NewJob, now_ms: int, *, created_at: datetime | None) -> JobRecord:
         message = job.message
-        if existing is not None:
-            is_other = existing.local_id != message.message_id
-            # An id that we made can only exist because this call was sent again.
-            return existing.record(self.max_retries_of(existing.name), deduplicated=is_other or job.explicit_id)
         due_ms = job.due_ms or (now_ms + job.delay_ms if job.delay_ms else 0)
         is_delayed = due_ms > now_ms
         return JobRecord(
@@ -262,7 +266,7 @@ class QueueBroker(EmittingBroker):
             payload={"args": list(message.args), "kwargs": message.kwargs} if message.args else message.kwargs,
             priority=job.priority,
             max_retries=message.options.get("max_retries", self.max_retries_of(message.actor_name)),
-            created_at=from_ms(now_ms),
+            created_at=created_at,
             scheduled_at=from_ms(due_ms) if is_delayed else None,
             tags=job.tags,
         )

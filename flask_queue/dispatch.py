@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from dramatiq import Message
 
@@ -15,11 +15,14 @@ from .errors import InvalidPayload, JobNotRegistered, QueueError
 from .options import DEFAULTS, DispatchOptions, check_job_id
 from .payload import check_payload, check_tags
 from .record import JobRecord
-from .store.keys import lock_name, new_id
+from .store.keys import lock_name, new_id, new_ids
 
 if TYPE_CHECKING:
     from .job import Job
     from .registry import JobActor
+
+#: A payload, and its JSON text.
+Checked: TypeAlias = tuple[dict[str, Any], str]
 
 
 def dispatch(
@@ -39,8 +42,10 @@ def dispatch(
         QueueUnavailable: it may have been stored; sending again with its `job_id` is safe.
     """
     broker, actor = _registered(job)
-    payload = _checked(broker, actor, args, kwargs)
-    return _send(broker, job, options, [_new_job(job, options, payload, options.job_id)])[0]
+    checked = _checked(broker, actor, args, kwargs)
+    return _send(
+        broker, job, options, [_new_job(job, options, checked, options.job_id or new_id(), options.job_id is not None)]
+    )[0]
 
 
 def dispatch_many(
@@ -71,7 +76,8 @@ def dispatch_many(
         raise InvalidPayload(job.name, "$", f"give a list of payloads, not a {type(given).__name__}")
     checked = [_checked_item(broker, actor, position, payload) for position, payload in enumerate(payloads)]
     ids = _ids(options, job_ids, len(checked))
-    jobs = [_new_job(job, options, payload, job_id) for payload, job_id in zip(checked, ids, strict=True)]
+    has_ids = job_ids is not None
+    jobs = [_new_job(job, options, payload, job_id, has_ids) for payload, job_id in zip(checked, ids, strict=True)]
     return _send(broker, job, options, jobs)
 
 
@@ -97,18 +103,26 @@ def _registered(job: type[Job]) -> tuple[QueueBroker, JobActor]:
     return broker, cast("JobActor", actor)
 
 
-def _checked(broker: QueueBroker, actor: JobActor, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(broker: QueueBroker, actor: JobActor, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Checked:
     """The payload: what `handle` takes, with its defaults, if JSON can hold it."""
+    if not args and actor.required <= kwargs.keys() <= actor.defaults.keys():
+        # What `bind` does, in a tenth of its time.
+        payload = {**actor.defaults, **kwargs}
+    else:
+        payload = _bound(actor, args, kwargs)
+    return payload, check_payload(actor.actor_name, payload, max_bytes=broker.config.max_payload_bytes)
+
+
+def _bound(actor: JobActor, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     try:
         bound = actor.signature.bind(*args, **kwargs)
     except TypeError as error:
         raise _explain(actor.actor_name, actor.signature, kwargs, str(error)) from None
     bound.apply_defaults()
-    check_payload(actor.actor_name, bound.arguments, max_bytes=broker.config.max_payload_bytes)
     return bound.arguments
 
 
-def _checked_item(broker: QueueBroker, actor: JobActor, position: int, payload: object) -> dict[str, Any]:
+def _checked_item(broker: QueueBroker, actor: JobActor, position: int, payload: object) -> Checked:
     try:
         if not isinstance(payload, Mapping):
             raise InvalidPayload(actor.actor_name, "$", f"give arguments by name, not a {type(payload).__name__}")
@@ -131,34 +145,36 @@ def _explain(job: str, signature: inspect.Signature, kwargs: Mapping[Any, Any], 
     return InvalidPayload(job, "$", f"{reason}; {takes}")
 
 
-def _ids(options: DispatchOptions, job_ids: Sequence[str] | None, count: int) -> Sequence[str | None]:
+def _ids(options: DispatchOptions, job_ids: Sequence[str] | None, count: int) -> Sequence[str]:
     if options.job_id is not None:
         raise ValueError("options(job_id=…) names a single job: use dispatch_many(…, job_ids=[…]), one for each")
     if job_ids is None:
-        return [None] * count
+        return new_ids(count)
     given: object = job_ids
     if isinstance(given, str | bytes) or not isinstance(given, Sequence) or len(given) != count:
         raise ValueError(f"job_ids must be a list with one id for each of the {count} payloads")
     return [check_job_id(job_id) for job_id in job_ids]
 
 
-def _new_job(job: type[Job], options: DispatchOptions, payload: dict[str, Any], job_id: str | None) -> NewJob:
+def _new_job(job: type[Job], options: DispatchOptions, checked: Checked, job_id: str, is_chosen: bool) -> NewJob:
+    payload, text = checked
     message: Message[Any] = Message(
         queue_name=options.queue_name or job.queue_name,
         actor_name=job.name,
         args=(),
         kwargs=payload,
         options=dict(options.message),
-        message_id=job_id or new_id(),
+        message_id=job_id,
     )
     return NewJob(
         message,
         delay_ms=options.delay_ms,
         due_ms=options.due_ms,
         priority=job.priority if options.priority is None else options.priority,
-        explicit_id=job_id is not None,
+        explicit_id=is_chosen,
         lock=_lock(job, options, payload),
         tags=check_tags(job.name, job.tags(**payload)),
+        kwargs_json=text,
     )
 
 

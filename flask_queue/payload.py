@@ -56,8 +56,8 @@ class _NotJSON(Exception):
         return "$" + "".join(_step(key) for key in reversed(self.path))
 
 
-def check_payload(job: str, payload: dict[str, Any], *, max_bytes: int) -> None:
-    """Make sure that a payload survives JSON unchanged, and is not too large.
+def check_payload(job: str, payload: dict[str, Any], *, max_bytes: int) -> str:
+    """Make sure that a payload survives JSON unchanged, and is not too large; its JSON text.
 
     Args:
         job: its name, for the message.
@@ -72,9 +72,11 @@ def check_payload(job: str, payload: dict[str, Any], *, max_bytes: int) -> None:
         _check(payload, 0, (list,))
     except _NotJSON as error:
         raise InvalidPayload(job, error.where, error.reason) from None
-    size = len(_dumps(payload).encode())
+    text = _dumps(payload)
+    size = len(text) if text.isascii() else len(text.encode())
     if size > max_bytes:
         raise PayloadTooLarge(size, max_bytes)
+    return text
 
 
 def check_tags(job: str, tags: object) -> tuple[str, ...]:
@@ -83,6 +85,9 @@ def check_tags(job: str, tags: object) -> tuple[str, ...]:
     Raises:
         InvalidPayload: it is no list of short texts.
     """
+    if type(tags) in (tuple, list) and not tags:
+        # Of most jobs that is all there is to know.
+        return ()
     if isinstance(tags, str) or not isinstance(tags, Sequence | Set):
         raise InvalidPayload(job, "$", f"tags must return a list of texts, not {type(tags).__name__}")
     for tag in tags:

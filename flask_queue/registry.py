@@ -47,6 +47,10 @@ class JobActor(BoundActor[Any, Any]):
     def __init__(self, job_class: type[Job], broker: QueueBroker) -> None:
         self.job_class = job_class
         self.signature = signature_of(job_class)
+        takes = self.signature.parameters
+        #: What `handle` takes, in order, with its defaults; None where it has none.
+        self.defaults = {name: None if one.default is one.empty else one.default for name, one in takes.items()}
+        self.required = frozenset(name for name, one in takes.items() if one.default is one.empty)
         self.max_age_s = job_class.max_age_s
         #: The hooks that the class has: names of methods.
         self.hooks = frozenset(name for name in HOOKS if getattr(job_class, name) is not getattr(Job, name))

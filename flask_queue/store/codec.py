@@ -15,13 +15,18 @@ _loads = json.JSONDecoder().decode
 _dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
-def pack(message: Message[Any], *, timestamp: bool = False) -> bytes:
-    """The stored form; `timestamp` keeps the message's own, which otherwise is the time of storing.
+def pack(message: Message[Any], *, kwargs: str | None = None, timestamp: bool = False) -> bytes:
+    """The stored form.
+
+    Args:
+        message: what is to be stored.
+        kwargs: the JSON text of its keyword arguments, if it was made before.
+        timestamp: keep the message's own, which otherwise is the time of storing.
 
     Raises:
         TypeError, ValueError: JSON cannot hold it.
     """
-    lines = [message.actor_name, _dumps(message.kwargs)]
+    lines = [message.actor_name, _dumps(message.kwargs) if kwargs is None else kwargs]
     if message.args or message.options or timestamp:
         lines.append(_dumps([message.args, message.options, message.message_timestamp if timestamp else 0]))
     return "\n".join(lines).encode()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 LOCAL_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 #: 96 random bits: even a million kept jobs a queue collide with a chance of 10⁻¹⁷.
 ID_BYTES = 12
+ID_LENGTH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,14 @@ class QueueKeys:
 
 
 def new_id() -> str:
-    """A fresh local id: 16 characters from `[A-Za-z0-9]`."""
-    return base64.b64encode(os.urandom(ID_BYTES), b"xy").decode()
+    """A fresh local id: `ID_LENGTH` characters from `[A-Za-z0-9]`."""
+    return new_ids(1)[0]
+
+
+def new_ids(count: int) -> list[str]:
+    """So many fresh local ids."""
+    text = base64.b64encode(os.urandom(ID_BYTES * count), b"xy").decode()
+    return [text[at : at + ID_LENGTH] for at in range(0, len(text), ID_LENGTH)]
 
 
 def lock_name(job: str, key: str) -> str:

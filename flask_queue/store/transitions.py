@@ -30,8 +30,7 @@ SUSPECT_PAUSE_MS = (200, 600)
 _dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
-@dataclass(frozen=True, slots=True)
-class NewEntry:
+class NewEntry(NamedTuple):
     """A job to store: `due` is empty for now, `+ms` after now, or a Unix time in ms; `nonce` - for generated ids.
 
     `lock` is empty, or how long a unique lock holds, and its name: `ms name`. No tag has a line break.

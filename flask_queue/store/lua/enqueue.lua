@@ -29,9 +29,14 @@ local function report(position, id, text, message)
   reply[index + 7] = redis.call('HGET', tags, id) or ''
 end
 
+local seen = look_up(2, 7)
 for at = 2, #ARGV, 7 do
   local id, message, due, priority, nonce, lock, lines = unpack(ARGV, at, at + 6)
-  local text, known = recall(id, nonce)
+  if nonce ~= '-' or lock ~= '' then
+    -- Who has this id, or this key, may be among those before it.
+    write_added()
+  end
+  local text, known = recall(id, nonce, seen)
   local holder, held
   if not text and lock ~= '' then
     holder, held = lock_holder(lock, now)
@@ -45,6 +50,7 @@ for at = 2, #ARGV, 7 do
     report((at - 2) / 7, id, text, known)
   end
 end
+write_added()
 write_tally(now)
 if waits then
   wake_worker()
