@@ -72,6 +72,8 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "layers", "tests"]
 
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+#: Two tests at a time: most of them wait for something. Those of a file share servers, and stay together.
+PARALLEL = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 #: What a user gets who installs the package alone, and what all extras add.
 DEPENDENCIES: list[str] = PROJECT["project"]["dependencies"]
 EXTRAS = list(chain.from_iterable(PROJECT["project"]["optional-dependencies"].values()))
@@ -91,14 +93,14 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the whole suite on the built wheel, and measure coverage. Arguments go to pytest."""
+    """Run the whole suite on the built wheel, and measure coverage. Arguments go to pytest instead of `PARALLEL`."""
     install_once(session, *DEPENDENCIES, *EXTRAS, *group("lint", "test", "types"))
     install_wheel(session)
     data = location(session) / "coverage" / "data"
     session.env["COVERAGE_FILE"] = str(data)
     shutil.rmtree(data.parent, ignore_errors=True)
     data.parent.mkdir()
-    run_pytest(session, "coverage", "run", "-m", "pytest")
+    run_pytest(session, "coverage", "run", "-m", "pytest", *([] if session.posargs else PARALLEL))
     session.run("coverage", "combine", "--quiet")
     # The floor is meant for the whole suite.
     session.run("coverage", "report", *(["--fail-under=0"] if session.posargs else []))
@@ -158,7 +160,7 @@ def minimums(session: nox.Session) -> None:
     session.run_install(*uv, *group("test"))
     install_wheel(session)
     session.run("uv", "pip", "list")
-    run_pytest(session, "python", "-m", "pytest")
+    run_pytest(session, "python", "-m", "pytest", *([] if session.posargs else PARALLEL))
 
 
 @nox.session(name="release-check")
