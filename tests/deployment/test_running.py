@@ -64,7 +64,7 @@ def test_a_schedule_dispatches_and_workers_run(shop: Shop, app: Flask, where: st
     assert worker.end() == 0, worker.printed
 
 
-@pytest.mark.parametrize("before_the_fork", [True, False])
+@pytest.mark.parametrize("before_the_fork", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("server", ["gunicorn", "uwsgi"])
 def test_web_servers_that_fork(shop: Shop, app: Flask, server: str, before_the_fork: bool) -> None:
     """Each process has connections of its own: no reply reaches another, whether the app was loaded before the fork."""
