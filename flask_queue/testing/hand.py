@@ -25,7 +25,13 @@ TRAVELS_KEY = "queue.travels"
 
 
 def run_once(queue_names: Iterable[str] | None = None) -> int:
-    """Run what is due now, each job once: not what follows from it. As `drain` in everything else."""
+    """Run what is due now, each job once: not what follows from it. As `drain` in everything else.
+
+    Args:
+        queue_names: only of these; None for all.
+
+    Returns: how many runs there were.
+    """
     with_hands = _hands(queue_names)
     return sum(hand.run(hand.ready()) for hand in with_hands)
 
