@@ -179,7 +179,7 @@ def test_no_file_of_yaml_has_a_key_twice() -> None:
 
 
 def test_pages_show_the_files() -> None:
-    """Each file is shown whole, after a link to it, on one page; those for Grafana are too long, and tested elsewhere."""
+    """Each file is shown whole, after a link to it, on one page; those for Grafana are too long for that."""
     shown: dict[str, str] = {}
     for page in files.PAGES:
         block = r"^\[\S+\]\(\.\./\.\./deploy/(\S+)\)\n\n```\w+\n(.*?)^```$"
