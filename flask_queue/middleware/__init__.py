@@ -16,11 +16,7 @@ from .time_limits import TimeLimits
 
 
 def default_middleware(app: Flask) -> list[Middleware]:
-    """The middleware of an app, in order: what the app adds comes after it.
-
-    Args:
-        app: whose context each run gets.
-    """
+    """The middleware of an app, in order: what the app adds comes after it."""
     return [
         AppContext(app),
         MaxAge(),
