@@ -15,15 +15,28 @@ MAX_DOUBLINGS = 32
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Seconds before each retry: a fixed list, or exponential growth with jitter."""
+    """Seconds before each retry: a fixed list, or exponential growth with jitter. Made by `fixed` and `exponential`.
 
+    A Job's `backoff` may be a list right away.
+    """
+
+    #: The list, if it is one.
     steps_s: tuple[float, ...] = ()
+    #: Where growth begins, if it grows.
     min_s: float = 0
+    #: Where it ends.
     max_s: float = 0
 
     @classmethod
     def fixed(cls, steps_s: Sequence[float]) -> Self:
-        """Wait `steps_s[0]` before the first retry, and so on; the last value repeats."""
+        """Wait for the first value before the first retry, and so on; the last value repeats.
+
+        Args:
+            steps_s: seconds, each 0 or more; at least one.
+
+        Raises:
+            ValueError: no such list.
+        """
         given: object = steps_s
         if not isinstance(given, list | tuple) or not given or not all(_is_wait(step) for step in given):
             raise ValueError("a back-off list needs at least one value, and only numbers of seconds ≥ 0")
@@ -35,13 +48,20 @@ class Backoff:
 
         The jitter keeps jobs that failed together from coming back together.
         Source: "equal jitter" in "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
+
+        Args:
+            min_s: seconds, above 0.
+            max_s: seconds, no less.
+
+        Raises:
+            ValueError: no such numbers.
         """
         if not _is_wait(min_s) or not _is_wait(max_s) or not 0 < min_s <= max_s:
             raise ValueError("exponential back-off needs 0 < min_s <= max_s")
         return cls(min_s=min_s, max_s=max_s)
 
     def delay_s(self, retry: int, rng: random.Random | None = None) -> float:
-        """Seconds before retry number `retry`, counted from 1."""
+        """Seconds before retry number `retry`, counted from 1; `rng` is where chance comes from."""
         if self.steps_s:
             return self.steps_s[min(retry, len(self.steps_s)) - 1]
         step_s: float = min(self.max_s, self.min_s * 2 ** min(retry - 1, MAX_DOUBLINGS))

@@ -37,7 +37,7 @@ class QueueUnavailable(QueueError):
 
 
 class JobNotFound(QueueError):
-    """No job has this id: it never existed, was deleted, or its record outlived the retention limits."""
+    """No job has this `job_id`: it never existed, was deleted, or its record outlived the retention limits."""
 
     def __init__(self, job_id: str, hint: str = "It never existed, was deleted, or retention removed it.") -> None:
         self.job_id = job_id
@@ -45,7 +45,11 @@ class JobNotFound(QueueError):
 
 
 class JobStateError(QueueError):
-    """The job is not in a state in which this can be done to it. Nothing was changed."""
+    """The job is not in a state in which this can be done to it. Nothing was changed.
+
+    `job_id` is its full id, `expected` the states in which it could be done, `actual` that in which the job is, or what
+    else keeps it.
+    """
 
     def __init__(self, job_id: str, expected: Sequence[str], actual: str) -> None:
         self.job_id = job_id
@@ -57,7 +61,8 @@ class JobStateError(QueueError):
 class JobIdConflict(QueueError):
     """The id is taken by a job with another name, so this job was not stored.
 
-    `stored` holds the records of the others where it was one of many.
+    `job_id` is the full id, `taken_by` the name of the job that has it. `stored` holds the records of the others where
+    it was one of many.
     """
 
     def __init__(self, job_id: str, taken_by: str) -> None:
@@ -68,7 +73,7 @@ class JobIdConflict(QueueError):
 
 
 class JobNotRegistered(QueueError):
-    """The Job class is not registered with the current app's FlaskQueue, so no worker could run it."""
+    """The Job class named `job` is not registered with the current app's FlaskQueue, so no worker could run it."""
 
     def __init__(self, job: str) -> None:
         self.job = job
@@ -78,7 +83,7 @@ class JobNotRegistered(QueueError):
 
 
 class UnknownQueue(QueueError, QueueNotFound):
-    """No queue of this name is configured. Also Dramatiq's `QueueNotFound`, for code that was written for it."""
+    """No `queue` of this name is configured. Also Dramatiq's `QueueNotFound`, for code that was written for it."""
 
     def __init__(self, queue: str, known: Sequence[str] = ()) -> None:
         self.queue = queue
@@ -91,7 +96,8 @@ class UnknownQueue(QueueError, QueueNotFound):
 class InvalidPayload(QueueError):
     """The arguments are not what `handle` takes, or JSON cannot hold them. Nothing was stored.
 
-    `path` names the place in the payload, as in `$.user.created`; it is `$` for the payload as a whole.
+    `job` is the job's name. `path` names the place in the payload, as in `$.user.created`; it is `$` for the payload as
+    a whole.
     """
 
     def __init__(self, job: str, path: str, reason: str) -> None:
@@ -101,7 +107,7 @@ class InvalidPayload(QueueError):
 
 
 class PayloadTooLarge(QueueError):
-    """The payload is larger than QUEUE_MAX_PAYLOAD_BYTES (both in bytes of JSON). Nothing was stored."""
+    """The payload's `size` is over the `limit`, QUEUE_MAX_PAYLOAD_BYTES, in bytes of JSON. Nothing was stored."""
 
     def __init__(self, size: int, limit: int) -> None:
         self.size = size
@@ -146,7 +152,11 @@ class Retry(QueueError):
 
 
 class Fail(QueueError):
-    """Raise it in `handle` to fail the job now, without more retries."""
+    """Raise it in `handle` to fail the job now, without more retries.
+
+    Args:
+        reason: kept with the attempt.
+    """
 
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason or "the job gave up")

@@ -73,6 +73,9 @@ class FlaskQueue(QueueCalls):
     def init_app(self, app: Flask) -> None:
         """Read the app's configuration and give it a broker. Connects to nothing.
 
+        Args:
+            app: gets it all; later changes of its configuration have no effect.
+
         Raises:
             ConfigError: something is wrong with configuration or jobs, or the app has a FlaskQueue already; all faults
                 in one message, and the app is left as it was.
@@ -104,6 +107,11 @@ class FlaskQueue(QueueCalls):
     def register(self, *jobs: type[Job]) -> type[Job] | None:
         """Add Job classes, also to the apps that are initialised already. Works as a class decorator.
 
+        Args:
+            jobs: the classes.
+
+        Returns: the class, if it was one.
+
         Raises:
             ConfigError: something is wrong with a class; none was added.
         """
@@ -121,6 +129,14 @@ class FlaskQueue(QueueCalls):
         self, *, queue_name: str = "default", actor_name: str | None = None, **options: Any
     ) -> Callable[[Callable[P, R]], QueueActor[P, R]]:
         """Make a plain function an actor of every app, with Dramatiq's options.
+
+        Args:
+            queue_name: where its messages wait.
+            actor_name: unique among jobs and actors; None for the function's name.
+            options: as Dramatiq and its middleware know them, as `max_retries` and, in milliseconds, `time_limit`.
+
+        Returns: a decorator; what it makes can be called, and has `send(…)`, `send_with_options(…)`, `message(…)` and
+            `message_with_options(…)` with the function's own parameters.
 
         Raises:
             ConfigError: the name is taken, or the queue is not configured in an app.

@@ -166,6 +166,7 @@ class Job:
 
     #: Unique among an app's jobs; the class name unless the class sets it.
     name: ClassVar[str] = ""
+    #: Where its jobs wait, unless a dispatch says otherwise.
     queue_name: ClassVar[str] = "default"
     #: Runs after the first, at most; None for QUEUE_MAX_RETRIES.
     max_retries: ClassVar[int | None] = None
@@ -189,11 +190,9 @@ class Job:
     #: These errors are never retried; wins over `retry_on`.
     fail_on: ClassVar[ErrorTypes] = ()
 
-    #: Typed by the parameters of `handle`; see `Dispatcher.dispatch`.
+    # Documented where they lead to: by `Dispatcher` and `OptionsCall`.
     dispatch = _Dispatch()
-    #: Many in few round trips; see `Dispatcher.dispatch_many`.
     dispatch_many = _DispatchMany()
-    #: See `OptionsCall`.
     options = _Options()
 
     _run: Delivery | None = None
@@ -205,7 +204,7 @@ class Job:
 
     @staticmethod
     def unique_by(*_: Any, **payload: Any) -> str:
-        """The key by which a job with `unique_for_s` is unique; by default its whole payload.
+        """The key by which a job with `unique_for_s` is unique; by default its whole `payload`.
 
         Override it as a static method that takes the payload by name, as `handle` does, with all its defaults.
         """
@@ -215,7 +214,7 @@ class Job:
     def tags(*_: Any, **payload: Any) -> Sequence[str]:
         """Words by which the job is found, in any state: at most 20, each of 1 to 100 printable characters; none here.
 
-        Override it as a static method that takes the payload by name, as `handle` does, with all its defaults.
+        Override it as a static method that takes the `payload` by name, as `handle` does, with all its defaults.
         """
         return ()
 
@@ -265,6 +264,10 @@ class Job:
     def progress(self, done: float, total: float = 100) -> None:
         """Say how far the job is. Redis: one round trip.
 
+        Args:
+            done: so much is, in whatever unit.
+            total: of so much.
+
         Raises:
             ValueError: not two finite numbers, or `total` is not above 0.
         """
@@ -274,7 +277,7 @@ class Job:
             self._run.progress(done, total)
 
     def log(self, line: str) -> None:
-        """Append a line to the job's log, of which the newest 1,000 are kept. Redis: one round trip."""
+        """Append a `line` to the job's log, of which the newest 1,000 are kept. Redis: one round trip."""
         if self._run is not None:
             self._run.log(storable(str(line)))
 

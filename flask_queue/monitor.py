@@ -29,11 +29,7 @@ class Monitor:
         self._queries = Queries(broker.store, list(broker.queues), broker.max_retries_of)
 
     def get(self, job_id: str) -> JobRecord:
-        """The job of this id. Redis: one round trip, two for a bare local id.
-
-        Raises:
-            JobNotFound: there is none.
-        """
+        """The job of this id; as `FlaskQueue.get`."""
         return self._queries.get(*self.resolve(job_id))
 
     def jobs(
@@ -50,31 +46,7 @@ class Monitor:
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
-        """Up to `limit` jobs, newest first for finished states, next-to-run first for waiting and delayed.
-
-        Waiting and active jobs, and those that are searched for, come queue after queue, others in one order over all.
-
-        Jobs come and go between two pages: one that stays is on one of them, and only one that waits may be on two.
-        A page with a condition besides state and queue may have fewer jobs than its limit, even none, and a
-        `next_cursor` all the same: it was looked for during 0.7 s, and the next page goes on. `scanned` of `total` jobs
-        were looked at by then.
-
-        Args:
-            state: only this state.
-            queue: only this queue.
-            name: only jobs of this name.
-            tag: only those with this tag.
-            search: only those that match, as in `queue:emails args.user_id:42 "New York"`; see `docs/finding-jobs.md`.
-            error: only those with this error: a part of its type or message, or the fingerprint of a group.
-            since: only those that finished, or if they did not were created, at this time or later; aware.
-            until: or earlier.
-            limit: at least 1.
-            cursor: the `next_cursor` of the page before; the other arguments are those that it was asked for with.
-
-        Raises:
-            UnknownQueue: no such queue.
-            ValueError: no such state, or another wrong argument; the message says what to do.
-        """
+        """Some jobs, and where to go on; as `FlaskQueue.jobs`."""
         query = self.query(
             state=state, queue=queue, name=name, tag=tag, search=search, error=error, since=since, until=until
         )
@@ -119,23 +91,11 @@ class Monitor:
         return self._queries.count(query, secrets=self._broker.config.redact)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """`{queue: {state: n}}`. Redis: one round trip."""
+        """How many jobs each queue has in each state; as `FlaskQueue.counts`."""
         return self._queries.counts()
 
     def metrics(self, queue: str | None = None, *, minutes: int = 60, step_minutes: int = 1) -> list[MinuteMetrics]:
-        """What happened lately, the oldest step first; the last step is the current one, and not over yet.
-
-        Every minute is kept for a day, every hour for a week. Redis: one round trip.
-
-        Args:
-            queue: only this queue; None for all of them together.
-            minutes: how far to look back, at most 1,440 (a day), or 10,080 (a week) in steps of whole hours.
-            step_minutes: the length of a step; steps begin at its multiples, in UTC.
-
-        Raises:
-            UnknownQueue: no such queue.
-            ValueError: a wrong number.
-        """
+        """What happened lately; as `FlaskQueue.metrics`."""
         step = given_number("metrics", "step_minutes", step_minutes, whole(1, BY_HOUR))
         most = BY_HOUR if step % 60 == 0 else BY_MINUTE
         span = given_number("metrics", "minutes", minutes, whole(step, most))
@@ -154,26 +114,12 @@ class Monitor:
         return totals(store.client, [store.transitions.keys(name) for name in self._broker.queues])
 
     def failures(self, queue: str | None = None) -> list[FailureGroup]:
-        """What failed jobs failed with, grouped by type and place of the error: the largest 200 groups, largest first.
-
-        Jobs that were retried, deleted or trimmed are in none. Redis: one round trip, however many jobs there are.
-
-        Args:
-            queue: only this queue; None for all of them together.
-
-        Raises:
-            UnknownQueue: no such queue.
-        """
+        """What failed jobs failed with; as `FlaskQueue.failures`."""
         store = self._broker.store
         return failures(store.client, {name: store.transitions.keys(name) for name in self.queue_names(queue)})
 
     def logs(self, job_id: str, limit: int = 1000) -> list[str]:
-        """The newest `limit` lines of a job's log, oldest first. Redis: one round trip, two where there is none.
-
-        Raises:
-            JobNotFound: there is no such job.
-            ValueError: a wrong limit; it is at least 1.
-        """
+        """The newest lines of a job's log; as `FlaskQueue.logs`."""
         most = given_number("logs", "limit", limit, whole(1))
         queue, local_id = self.resolve(job_id)
         lines = self._queries.logs(queue, local_id, most)
@@ -182,7 +128,7 @@ class Monitor:
         return lines
 
     def paused(self) -> dict[str, str]:
-        """`{queue: reason}` of the queues from which workers take no jobs. Redis: one round trip."""
+        """The queues from which workers take no jobs, and why; as `FlaskQueue.paused`."""
         return self._queries.paused()
 
     def pause_reason(self, queue: str) -> str | None:
@@ -194,27 +140,15 @@ class Monitor:
         return self._queries.pause_reason(self.known(queue))
 
     def oldest_wait_ms(self, queue: str) -> int | None:
-        """For how many ms the queue's next job to run has been due; None where no job is to run now.
-
-        Raises:
-            UnknownQueue: no such queue.
-        """
+        """For how long the queue's next job has been due; as `FlaskQueue.oldest_wait_ms`."""
         return self._queries.oldest_wait_ms(self.known(queue))
 
     def audit(self, limit: int = 50, cursor: str | None = None) -> AuditPage:
-        """What operators did: up to `limit` entries, newest first. About the newest 10,000 are kept.
-
-        Args:
-            limit: at least 1.
-            cursor: the `next_cursor` of the page before.
-
-        Raises:
-            ValueError: a wrong limit or cursor.
-        """
+        """What operators did; as `FlaskQueue.audit`."""
         return self._broker.store.audit.page(limit, cursor)
 
     def workers(self) -> list[WorkerInfo]:
-        """The living worker processes, longest-running first. Redis: one round trip."""
+        """The living worker processes; as `FlaskQueue.workers`."""
         store = self._broker.store
         with translate_errors(store.client):
             return store.roster.living(store.client, lease_ms=self._broker.config.lease_ms)

@@ -53,21 +53,11 @@ class Operations:
         self._queries = Queries(broker.store, list(broker.queues), broker.max_retries_of)
 
     def retry(self, job_id: str) -> JobRecord:
-        """Put a failed or cancelled job back to waiting, attempts counted anew, history kept.
-
-        Raises:
-            JobNotFound: there is no such job.
-            JobStateError: it is in another state, its payload is gone, or another job has its unique key.
-        """
+        """Put a failed or cancelled job back to waiting; as `FlaskQueue.retry`."""
         return self._change("retry", job_id, self._actions.retry, JobState.FAILED, JobState.CANCELLED)
 
     def cancel(self, job_id: str) -> JobRecord:
-        """Cancel a waiting or delayed job, or ask an active one to stop; one that is cancelled already stays so.
-
-        Raises:
-            JobNotFound: there is no such job.
-            JobStateError: it has completed or failed.
-        """
+        """Cancel a job, or ask it to stop; as `FlaskQueue.cancel`."""
         queue, local_id = self._monitor.resolve(job_id)
         (before,) = self._actions.cancel(queue, [local_id])
         if before != "x":
@@ -79,26 +69,11 @@ class Operations:
         return record
 
     def promote(self, job_id: str) -> JobRecord:
-        """Let a delayed job run now.
-
-        Raises:
-            JobNotFound: there is no such job.
-            JobStateError: it is in another state, as it is when its time has come meanwhile.
-        """
+        """Let a delayed job run now; as `FlaskQueue.promote`."""
         return self._change("promote", job_id, self._actions.promote, JobState.DELAYED)
 
     def reschedule(self, job_id: str, at: datetime) -> JobRecord:
-        """Give a delayed job another time; one that has passed lets it run now.
-
-        Args:
-            job_id: of the job.
-            at: when it may run, with a time zone.
-
-        Raises:
-            ValueError: the time has no zone.
-            JobNotFound: there is no such job.
-            JobStateError: it is in another state, as it is when its time has come meanwhile.
-        """
+        """Give a delayed job another time; as `FlaskQueue.reschedule`."""
         due_ms = _due_ms(at)
 
         def change(queue: str, local_ids: Sequence[str]) -> list[str]:
@@ -107,12 +82,7 @@ class Operations:
         return self._change("reschedule", job_id, change, JobState.DELAYED, at=at.isoformat())
 
     def delete(self, job_id: str) -> None:
-        """Delete a job and every trace of it; an id that its caller chose stays remembered for an hour from dispatch.
-
-        Raises:
-            JobNotFound: there is no such job.
-            JobStateError: it is active.
-        """
+        """Delete a job and every trace of it; as `FlaskQueue.delete`."""
         queue, local_id = self._monitor.resolve(job_id)
         (before,) = self._actions.delete(queue, [local_id])
         if before != "+":
@@ -120,17 +90,7 @@ class Operations:
         self._trail.note("delete", full_id(queue, local_id))
 
     def duplicate(self, job_id: str, /, **changes: Any) -> JobRecord:
-        """Send a job once more, under a new id, with its queue, priority and options, to run now.
-
-        Args:
-            job_id: of the job, in any state.
-            changes: arguments of `handle` that differ; none for a plain actor.
-
-        Raises:
-            JobNotFound: there is no such job, or its payload is gone.
-            JobNotRegistered: no job of this name is registered with the current app.
-            InvalidPayload, PayloadTooLarge, QueueUnavailable: as from `dispatch`.
-        """
+        """Send a job once more; as `FlaskQueue.duplicate`."""
         message, priority = self._message_of(job_id)
         changed = message.copy(kwargs={**message.kwargs, **changes})
         return self._send_again(job_id, changed, priority, is_changed=bool(changes))
@@ -151,19 +111,7 @@ class Operations:
     def retry_all(
         self, queue: str | None = None, name: str | None = None, error: str | None = None, tag: str | None = None
     ) -> int:
-        """Put all failed jobs back to waiting that failed before this call, the first to fail first; how many were.
-
-        Args:
-            queue: only of this queue.
-            name: only jobs of this name.
-            error: only those whose error is this: a group's fingerprint (see `Monitor.failures`), a type, or type and
-                message as in `ValueError: no such user`.
-            tag: only jobs that have this tag; with nothing but a tag the first to be dispatched come first.
-
-        Raises:
-            UnknownQueue: no such queue.
-            ValueError: name, error or tag is no text.
-        """
+        """Put all failed jobs back to waiting; as `FlaskQueue.retry_all`."""
         if not all(value is None or is_text(value) for value in (name, error, tag)):
             raise ValueError(f"retry_all(name={name!r}, error={error!r}, tag={tag!r}): give texts")
         wanted = Wanted(name, error, tag)
@@ -181,18 +129,7 @@ class Operations:
         return retried
 
     def clean(self, queue: str, *, state: JobState | str, older_than_s: float = 0, limit: int | None = None) -> int:
-        """Delete the jobs in a state, in bounded steps; how many were.
-
-        Args:
-            queue: its name.
-            state: any but active.
-            older_than_s: only those that finished, or if unfinished were created, so many seconds ago.
-            limit: so many at most. Finished ones go in the order in which they finished, others in no order.
-
-        Raises:
-            UnknownQueue: no such queue.
-            ValueError: no such state, or a wrong number.
-        """
+        """Delete the jobs in a state; as `FlaskQueue.clean`."""
         name, wanted = self._monitor.known(queue), given("clean", "state", state, state_of)
         if wanted is JobState.ACTIVE:
             raise ValueError("clean(state='active'): active jobs cannot be deleted; cancel them")
@@ -213,42 +150,22 @@ class Operations:
         return deleted
 
     def pause(self, queue: str, reason: str = "") -> None:
-        """Let no worker take jobs of the queue; those that run finish, and delayed ones go on becoming due.
-
-        Args:
-            queue: its name.
-            reason: for whoever looks at it; replaces that of a pause before.
-
-        Raises:
-            UnknownQueue: no such queue.
-        """
+        """Let no worker take jobs of the queue; as `FlaskQueue.pause`."""
         name, kept = self._monitor.known(queue), storable(str(reason))
         self._actions.pause(name, kept)
         self._trail.note("pause", name, reason=kept or None)
 
     def resume(self, queue: str) -> None:
-        """Let workers take the queue's jobs again.
-
-        Raises:
-            UnknownQueue: no such queue.
-        """
+        """Let workers take the queue's jobs again; as `FlaskQueue.resume`."""
         if self._actions.resume(self._monitor.known(queue)):
             self._trail.note("resume", queue)
 
     def quiet(self, worker_id: str) -> None:
-        """Let a worker process claim nothing more, which it does within seconds; what runs goes on.
-
-        Raises:
-            QueueError: no such worker is alive.
-        """
+        """Let a worker process claim nothing more; as `FlaskQueue.quiet`."""
         self._ask("quiet", worker_id)
 
     def stop(self, worker_id: str) -> None:
-        """Let a worker process end gracefully; its supervisor does not replace it.
-
-        Raises:
-            QueueError: no such worker is alive.
-        """
+        """Let a worker process end gracefully; as `FlaskQueue.stop`."""
         self._ask("stop", worker_id)
 
     def restart(self) -> list[str]:

@@ -49,10 +49,13 @@ class AttemptOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobError:
-    """An exception as it is kept: class name, message, traceback (all text)."""
+    """An exception as it is kept, as text."""
 
+    #: The name of its class.
     type: str
+    #: What it says.
     message: str
+    #: As Python prints it, from the job's own first frame; its middle is cut out where it is very long.
     traceback: str = ""
     #: The function of the app that it came from, as `shop/jobs.py:SendInvoice.handle`; empty where there is none.
     place: str = ""
@@ -63,10 +66,14 @@ class Attempt:
     """One run of a job. `number` counts runs from 1 and never restarts; `worker` is a worker id."""
 
     number: int
+    #: How it ended.
     outcome: AttemptOutcome
+    #: Aware and in UTC.
     started_at: datetime
+    #: Likewise.
     finished_at: datetime
     worker: str
+    #: What it raised, if it did not complete.
     error: JobError | None = None
 
 
@@ -83,34 +90,49 @@ class JobRecord:
 
     #: `<queue>:<local id>`.
     id: str
+    #: Of the Job class, or the actor.
     name: str
+    #: The queue's name.
     queue: str
+    #: Where it is.
     state: JobState
+    #: The arguments of `handle` by name, defaults filled in; `args` and `kwargs` of a plain actor.
     payload: Mapping[str, Any]
     #: Only in listings that cut long payloads: `payload` is empty then, and this the beginning of its JSON text.
     payload_excerpt: str | None = field(default=None, kw_only=True)
+    #: -100 to 100; higher ones run first.
     priority: int = 0
     #: Runs that spent an attempt since the last operator's retry.
     attempts: int = 0
     #: Started runs that were lost with their worker.
     recoveries: int = 0
+    #: Runs after the first, at most.
     max_retries: int = 0
+    #: When it was stored.
     created_at: datetime | None = None
     #: When a delayed job becomes due.
     scheduled_at: datetime | None = None
+    #: When its last run began.
     started_at: datetime | None = None
+    #: When it came to its end: completed, failed or cancelled.
     finished_at: datetime | None = None
+    #: How long its last run took; None until the job is finished.
     runtime_ms: int | None = None
     #: From becoming runnable to the start of the last run.
     wait_ms: int | None = None
+    #: What `handle` returned, as JSON gives it back.
     result: Any = None
     #: The result was longer than QUEUE_MAX_RESULT_BYTES: `result` is the beginning of its JSON text.
     result_cut: bool = False
+    #: Of its last run, while it is failed or waits to be run again.
     error: JobError | None = None
+    #: Its runs, the first first.
     history: tuple[Attempt, ...] = ()
+    #: What `Job.progress` said last.
     progress: Progress | None = None
     #: The worker that has it, or had it last.
     worker: str | None = None
+    #: Words by which it is found.
     tags: tuple[str, ...] = ()
     #: This dispatch stored nothing: the job existed.
     deduplicated: bool = False
@@ -120,12 +142,14 @@ class JobRecord:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some records and the cursor of the page after them, None at the end."""
+    """Some `records` and the cursor of the page after them, None at the end."""
 
     records: Sequence[JobRecord]
+    #: Give it to the same call for the page after this one; None at the end.
     next_cursor: str | None = None
-    #: How many jobs were looked at so far, also for the pages before, and how many there are to look at, about.
+    #: How many jobs were looked at so far, also for the pages before.
     scanned: int = 0
+    #: How many there are to look at, about.
     total: int = 0
 
 
@@ -149,8 +173,11 @@ class FailureGroup:
     place: str
     #: Of the last one.
     message: str
+    #: How many they are.
     count: int
+    #: When the first of them failed.
     first_at: datetime
+    #: When the last of them failed.
     last_at: datetime
     #: Queue → how many of them are its jobs.
     queues: Mapping[str, int]
@@ -164,6 +191,7 @@ class FailureGroup:
 class AuditEntry:
     """Something that an operator did."""
 
+    #: When, aware and in UTC.
     at: datetime
     #: The verb: `retry`, `cancel`, `pause` …
     action: str
@@ -177,9 +205,10 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """Some entries of the audit trail, newest first, and the cursor of the page after them, None at the end."""
+    """Some `entries` of the audit trail, newest first."""
 
     entries: Sequence[AuditEntry]
+    #: Give it to the same call for the page after this one; None at the end.
     next_cursor: str | None = None
 
 
@@ -187,9 +216,13 @@ class AuditPage:
 class RunningJob:
     """A run that a worker has started; `overdue` where its `timeout_s` is over and nothing could interrupt it."""
 
+    #: Of the job, the full one.
     id: str
+    #: Of the Job class, or the actor.
     name: str
+    #: The queue's name.
     queue: str
+    #: Aware and in UTC.
     started_at: datetime
     overdue: bool = False
 
@@ -198,8 +231,11 @@ class RunningJob:
 class WorkerInfo:
     """A living worker process, as it last told of itself. Times are aware and in UTC."""
 
+    #: As `quiet` and `stop` take it.
     id: str
+    #: The name of its machine.
     host: str
+    #: The process id there.
     pid: int
     #: Of flask-queue.
     version: str
@@ -207,10 +243,13 @@ class WorkerInfo:
     queues: Mapping[str, int]
     #: How many jobs run.
     busy: int
+    #: Those that have started.
     running: tuple[RunningJob, ...]
     #: Memory that the process takes.
     rss_bytes: int
+    #: When the process began.
     started_at: datetime
+    #: When it last gave a sign of life.
     last_beat_at: datetime
     #: What an operator has asked it for, `quiet`, `restart` or `stop`; None where it works as ever.
     asked: str | None = None
@@ -219,8 +258,11 @@ class WorkerInfo:
 class Percentiles(NamedTuple):
     """Of durations in milliseconds, each at most 10 % off; 0 below a millisecond."""
 
+    #: Half of them took no longer.
     p50: float
+    #: 95 of a hundred took no longer.
     p95: float
+    #: 99 of a hundred took no longer.
     p99: float
 
 
@@ -232,6 +274,7 @@ class MinuteMetrics:
     at: datetime
     #: Jobs that were stored.
     dispatched: int
+    #: Jobs that did their work.
     completed: int
     #: Jobs that ended failed.
     failed: int

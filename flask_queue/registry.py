@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import inspect
+from asyncio import CancelledError
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from dramatiq.asyncio import async_to_sync
+from dramatiq.middleware import Interrupt
 
 from .config import parse_backoff
 from .current import current_run
 from .dispatch import signature_of
 from .environment import number, seconds, whole
-from .errors import QueueError
+from .errors import JobCancelled, QueueError, Release, Retry
 from .job import Job
 from .message import BoundActor
 from .options import MAX_PRIORITY, MIN_PRIORITY
@@ -29,6 +31,9 @@ MAX_NAME = 200
 HOOKS = ("on_completed", "on_failed")
 #: Larger than any default of a parameter needs to be.
 MAX_DEFAULT_BYTES = 1 << 20
+
+#: What ends a run without its having failed, as Dramatiq's `throws` tells monitoring tools; ours needs no telling.
+_EXPECTED: Mapping[str, Any] = {"throws": (Retry, Release, JobCancelled, CancelledError, Interrupt)}
 
 #: Attribute → what raises ValueError if it is wrong.
 _CHECKS: Mapping[str, Callable[[Any], object]] = {
@@ -65,7 +70,7 @@ class JobActor(BoundActor[Any, Any]):
             queue_name=job_class.queue_name,
             # Dramatiq runs lower numbers first.
             priority=-job_class.priority,
-            options={} if limit is None else {"max_retries": limit},
+            options={**_EXPECTED} if limit is None else {**_EXPECTED, "max_retries": limit},
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

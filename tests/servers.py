@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 from urllib.parse import quote
@@ -31,6 +32,8 @@ KINDS: tuple[Kind, ...] = tuple(
 )
 #: Seconds that a server may take to answer its first PING, or to end.
 PATIENCE_S = 10.0
+#: Processes whose numbers are near each other, as those of one run, begin 200 ports apart.
+_PORTS = islice(cycle(range(12_000, 32_000)), os.getpid() % 100 * 200, None)
 
 
 def default_kind() -> Kind:
@@ -39,11 +42,18 @@ def default_kind() -> Kind:
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback interface that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port of the loopback interface that nobody else gets: each process of tests has ports of its own.
+
+    Below those that systems give to clients (from 32768), which may take one before its server has it.
+    """
+    while True:
+        port = next(_PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 @dataclass

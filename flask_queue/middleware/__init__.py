@@ -16,7 +16,11 @@ from .time_limits import TimeLimits
 
 
 def default_middleware(app: Flask) -> list[Middleware]:
-    """The middleware of an app, in order: what the app adds comes after it."""
+    """The middleware of an app, in order: what the app adds comes after it.
+
+    Args:
+        app: whose context each run gets.
+    """
     return [
         AppContext(app),
         MaxAge(),

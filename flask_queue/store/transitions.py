@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, assert_never
+from typing import Any, NamedTuple, Self, assert_never
 
 from redis import Redis
 from redis.exceptions import RedisError
 
+from ..config import Queue
 from ..outcome import Cancelled, Completed, Failed, GivenBack, Outcome, Released, Retried
 from ..record import JobError, JobState
 from .keys import QueueKeys
@@ -24,6 +26,8 @@ BATCH = 256
 SUSPECT_FROM = 2
 #: The poke of a worker that died before it was read goes away by itself.
 POKE_EXPIRY_MS = 60_000
+#: Later than any time of Redis.
+ANY_TIME_MS = 1 << 52
 #: Before a suspect comes back, and between two of them: drawn from this range, so that workers do not meet over them.
 SUSPECT_PAUSE_MS = (200, 600)
 
@@ -64,6 +68,13 @@ class Limits:
     window_ms: int = 0
     #: Jobs that workers hold at a time.
     running: int = 0
+
+    @classmethod
+    def of(cls, queue: Queue) -> Self:
+        """Those of a configured queue."""
+        rate, running = queue.rate_limit, queue.max_running or 0
+        # Rounded up: a window that is cut short would let one claim too many through.
+        return cls(rate.limit, math.ceil(rate.per_s * 1000), running) if rate else cls(running=running)
 
 
 class Settlement(NamedTuple):
@@ -203,8 +214,18 @@ class Transitions:
         """The jobs a worker holds without knowing: it did not hear the reply of the claim. Redis: held.lua."""
         return _claimed(run(client, Call(load("held"), self.keys(queue), known, worker)))
 
-    def reap(self, client: Redis, queue: str, *, lease_ms: int, max_recoveries: int) -> Reaped:
+    def reap(
+        self, client: Redis, queue: str, *, lease_ms: int, max_recoveries: int, by_ms: int = ANY_TIME_MS
+    ) -> Reaped:
         """Take back the jobs of one worker that has been silent for longer than the lease.
+
+        Args:
+            client: of the server.
+            queue: its name.
+            lease_ms: how long a worker may be silent.
+            max_recoveries: a job that lost more workers fails.
+            by_ms: nobody is taken for dead after this moment, in Unix ms of Redis: a call that arrives so late was held
+                up, and the beats of the living with it.
 
         Redis: reap.lua, one round trip. Safe to call by anybody at any time.
         """
@@ -212,7 +233,7 @@ class Transitions:
         lost = JobError("WorkerLost", f"its worker died under it more than {max_recoveries} times: %s")
         pause_ms = random.randint(*SUSPECT_PAUSE_MS)
         args: list[Argument] = [keys.tag, lease_ms, max_recoveries, error_json(lost), SUSPECT_FROM, pause_ms]
-        args.append(group_json(lost))
+        args += (group_json(lost), by_ms)
         reply = run(client, Call(load("reap"), keys, args))
         rows = zip(*(reply[3][start::5] for start in range(5)), strict=True)
         ended = [

@@ -78,6 +78,10 @@ class Fake:
     def assert_not_dispatched(self, job: Dispatched, payload: Mapping[str, Any] | None = None) -> None:
         """Fail if it was dispatched, with such a payload if one is given.
 
+        Args:
+            job: the class.
+            payload: what the payload must have, among other things.
+
         Raises:
             AssertionError: with everything that was dispatched.
         """
@@ -121,7 +125,7 @@ class Inline(Fake):
         ]
 
     def logs(self, job_id: str) -> list[str]:
-        """The lines that the job of this full id has logged, oldest first; none if there is no such job."""
+        """The lines that the job of this full `job_id` has logged, oldest first; none if there is no such job."""
         return [line for kept in self._memory.all() if kept.record.id == job_id for line in kept.log]
 
     def _run(self, broker: QueueBroker, kept: Kept) -> JobRecord:

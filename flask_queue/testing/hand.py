@@ -16,9 +16,8 @@ from ..errors import QueueError, UnknownQueue
 from ..record import JobRecord
 from ..store.codec import unpack
 from ..store.connect import translate_errors
-from ..store.transitions import Claimed, CycleReply, CycleRequest, Settlement
+from ..store.transitions import Claimed, CycleReply, CycleRequest, Limits, Settlement
 from ..worker.announcer import Announcer
-from ..worker.lane import limits_of
 from .runs import HeldDelivery, run
 
 #: Where an app keeps the journeys of a test: when each was made, and how far, both in ms.
@@ -26,7 +25,13 @@ TRAVELS_KEY = "queue.travels"
 
 
 def run_once(queue_names: Iterable[str] | None = None) -> int:
-    """Run what is due now, each job once: not what follows from it. As `drain` in everything else."""
+    """Run what is due now, each job once: not what follows from it. As `drain` in everything else.
+
+    Args:
+        queue_names: only of these; None for all.
+
+    Returns: how many runs there were.
+    """
     with_hands = _hands(queue_names)
     return sum(hand.run(hand.ready()) for hand in with_hands)
 
@@ -95,7 +100,7 @@ class Hand:
         self._queue = queue
         self._travels = travels
         self._worker = f"test-{os.getpid()}-{secrets.token_hex(3)}"
-        self._limits = limits_of(broker.queues[queue])
+        self._limits = Limits.of(broker.queues[queue])
         self._teller = _Teller(broker, lambda: None)
 
     def ready(self) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -11,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from redis.exceptions import RedisError
 
 from ..broker import QueueBroker
-from ..config import Queue
 from ..delivery import Delivery
 from ..outcome import Failed, GivenBack, Outcome
 from ..record import JobError
@@ -42,7 +40,7 @@ class Lane:
         self._worker = worker
         self._announcer = announcer
         self._beat_s = beat_s
-        self._limits = limits_of(broker.queues[pool.queue])
+        self._limits = Limits.of(broker.queues[pool.queue])
         #: There may be jobs: ask for as many as the pool wants.
         self.is_hungry = True
         self.beat_at_s = 0.0
@@ -67,6 +65,9 @@ class Lane:
         #: Of these, sent in a cycle whose reply was lost: they may be settled already.
         self._unheard: set[str] = set()
         self._last_beat_ms = 0
+        #: When the last cycle was asked for, and Redis's clock less ours, as of then: never too low.
+        self._asked_at_s = 0.0
+        self._clock_ahead_s = 0.0
         self._silence_ms = (broker.config.lease_s - beat_s) * 1000
 
     @property
@@ -143,6 +144,7 @@ class Lane:
 
     def request(self, *, accepting: bool) -> CycleRequest:
         """What this lane has to say."""
+        self._asked_at_s = time.monotonic()
         return CycleRequest(
             self.queue,
             want=min(self.pool.wanted, BATCH) if accepting else 0,
@@ -185,6 +187,7 @@ class Lane:
     def apply(self, request: CycleRequest, reply: CycleReply) -> None:
         """Take in what a cycle brought."""
         self._works_again()
+        self._clock_ahead_s = reply.now_ms / 1000 - self._asked_at_s
         if reply.late:
             self._warn_of_late(request, reply.late)
         self._unheard.clear()
@@ -220,6 +223,11 @@ class Lane:
             logger.error("Queue %s: Redis refuses to work on it (%s). Trying again until it does.", self.queue, why)
         self.outage.failed(now_s)
         self.is_hungry = True
+
+    @property
+    def redis_now_ms(self) -> int:
+        """Redis's time in Unix ms, as far as is known here; later rather than earlier."""
+        return round((self._clock_ahead_s + time.monotonic()) * 1000)
 
     def reaped(self, reaped: Reaped) -> None:
         """Take in what became of a dead worker's jobs, if there was one."""
@@ -337,11 +345,3 @@ class Lane:
     def _refuse(self, job: Claimed, error: JobError) -> None:
         logger.error("Job %s:%s fails: %s", self.queue, job.local_id, error.message)
         self._pending.append(Settlement(job.local_id, job.state.number, 0, Failed(error)))
-
-
-def limits_of(queue: Queue) -> Limits:
-    """A queue's limits, as its scripts take them."""
-    rate = queue.rate_limit
-    running = queue.max_running or 0
-    # Rounded up: a window that is cut short would let one claim too many through.
-    return Limits(rate.limit, math.ceil(rate.per_s * 1000), running) if rate else Limits(running=running)

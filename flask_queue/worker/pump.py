@@ -19,8 +19,9 @@ from .executor import Crashed, Ended
 from .heart import Pulse
 from .lane import NEVER_S, Lane
 from .outage import Outage
+from .reaper import Reaper
 from .reporter import Reporter
-from .server import knock, look_at_server
+from .server import knock
 from .suspects import Suspects
 from .waiter import Waiter, Woken
 from .waiters import Waiters
@@ -81,15 +82,14 @@ class Pump:
         self._outage: Outage | None = None
         #: Waits in succession that an error ended while Redis was there.
         self._broken_waits = 0
-        #: No worker is taken for dead before.
-        self._reaping_from_s = 0.0
+        self._reaper = Reaper(broker)
         self._stop_at_s = NEVER_S
 
     def run(self) -> None:
         """Pump until stopped, or until a burst is over. Never raises for Redis being away."""
         try:
             self._waiter.start()
-            self._guarded(self._look_at_server)
+            self._guarded(lambda: self._reaper.look_at_server(self._client))
             while not self._is_done():
                 self._pulse.move()
                 self._receive()
@@ -182,7 +182,7 @@ class Pump:
             # Its end is looked for once nothing of it is in this worker's hands.
             look_s = self._burst_look_s
         for lane in self.lanes.values():
-            look_s = min(look_s, lane.next_look_s(accepting=self._is_claiming, reaping_from_s=self._reaping_from_s))
+            look_s = min(look_s, lane.next_look_s(accepting=self._is_claiming, reaping_from_s=self._reaper.from_s))
         return look_s
 
     def _handle(self, message: Message) -> None:
@@ -235,7 +235,7 @@ class Pump:
                 continue
             lane.apply(request, reply)
             if lane.was_silent:
-                self._spare_the_living()
+                self._reaper.spare_the_living()
             if not lane.knows_of(reply.held):
                 unheard.append(lane)
         if away is not None:
@@ -267,19 +267,9 @@ class Pump:
 
     def _reap(self) -> None:
         """Take back the jobs of workers whose lease is over."""
-        now_s = time.monotonic()
-        if now_s < self._reaping_from_s:
-            return
         for lane in self.lanes.values():
-            while lane.outage is None and lane.reap_at_s <= now_s:
-                self._for(lane, self._reap_one)
-
-    def _reap_one(self, lane: Lane) -> None:
-        config = self._broker.config
-        lease_ms = round(config.lease_s * 1000)
-        lane.reaped(
-            self._transitions.reap(self._client, lane.queue, lease_ms=lease_ms, max_recoveries=config.max_recoveries)
-        )
+            while self._reaper.is_due(lane):
+                self._for(lane, lambda lane: self._reaper.reap(self._client, lane))
 
     def _burst_is_over(self) -> bool:
         """Whether nothing is ready, due, or active with any worker."""
@@ -301,15 +291,6 @@ class Pump:
             self._waiter.leave(self._client)
             self._transitions.leave(self._client, list(self.lanes), self._worker)
             self._reporter.sign_off(self._client)
-
-    def _look_at_server(self) -> None:
-        """After a restart of Redis no beat in it is worth anything."""
-        if look_at_server(self._client) < self._broker.config.lease_s:
-            self._spare_the_living()
-
-    def _spare_the_living(self) -> None:
-        """Nobody is taken for dead until a lease has passed from now: the living beat first."""
-        self._reaping_from_s = time.monotonic() + self._broker.config.lease_s
 
     def _note_wait(self, error: RedisError | None) -> None:
         """A wait that breaks says little: its connection may have been cut alone. A look tells if Redis is away."""
@@ -345,4 +326,4 @@ class Pump:
             return
         logger.info("Redis is back after %.1f s.", time.monotonic() - self._outage.since_s)
         self._outage = None
-        self._spare_the_living()
+        self._reaper.spare_the_living()

@@ -179,12 +179,13 @@ def test_no_file_of_yaml_has_a_key_twice() -> None:
 
 
 def test_pages_show_the_files() -> None:
-    """Each file is shown whole, after a link to it, on one page."""
+    """Each file is shown whole, after a link to it, on one page; those for Grafana are too long for that."""
     shown: dict[str, str] = {}
     for page in files.PAGES:
         block = r"^\[\S+\]\(\.\./\.\./deploy/(\S+)\)\n\n```\w+\n(.*?)^```$"
         shown |= dict(re.findall(block, page.read_text(), re.MULTILINE | re.DOTALL))
-    assert shown == {path.relative_to(files.DEPLOY).as_posix(): path.read_text() for path in files.FILES}
+    names = {path: path.relative_to(files.DEPLOY).as_posix() for path in files.FILES if path.parent.name != "grafana"}
+    assert shown == {name: path.read_text() for path, name in names.items()}
 
 
 def test_pages_say_what_was_not_run() -> None:

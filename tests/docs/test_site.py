@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import flask_queue
+from flask_queue import signals, testing
 from flask_queue.cli import queue_cli
 from tests.docs.pages import PAGES, ROOT, headings
 
@@ -49,6 +51,15 @@ def test_every_command_has_its_section(site: Path) -> None:
     for name, command in queue_cli.commands.items():
         assert f'id="{name}"' in page
         assert str(command.epilog).splitlines()[-1].strip() in text, name
+
+
+def test_every_public_name_has_its_place(site: Path) -> None:
+    """On the page about the API, and no other has."""
+    page = (site / "api.html").read_text()
+    documented = {id_ for id_ in re.findall(r'id="flask_queue\.([\w.]+)"', page) if not re.match(r"[A-Z]\w+\.", id_)}
+    names = {*flask_queue.__all__, *(f"signals.{name}" for name in signals.__all__)}
+    names |= {"tracing.Tracing", *(f"testing.{name}" for name in testing.__all__)}
+    assert {id_ for id_ in documented if not re.match(r"testing\.\w+\.", id_)} == names
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)

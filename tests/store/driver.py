@@ -10,7 +10,16 @@ from flask_queue.outcome import Completed
 from flask_queue.record import JobError
 from flask_queue.store.actions import DELETABLE, RETRIABLE, Actions
 from flask_queue.store.state import StateRecord
-from flask_queue.store.transitions import CycleReply, CycleRequest, Limits, NewEntry, Retention, Settlement, Transitions
+from flask_queue.store.transitions import (
+    ANY_TIME_MS,
+    CycleReply,
+    CycleRequest,
+    Limits,
+    NewEntry,
+    Retention,
+    Settlement,
+    Transitions,
+)
 from tests.store.checks import Client, snapshot
 
 if TYPE_CHECKING:
@@ -94,9 +103,10 @@ class Driver:
         reply = self.cycle(worker, settle=[self.ended(local_id, outcome or Completed()) for local_id in local_ids])
         assert not reply.late
 
-    def reap(self, *, max_recoveries: int = 3) -> Reaped:
+    def reap(self, *, max_recoveries: int = 3, by_ms: int = ANY_TIME_MS) -> Reaped:
         """Take back what the silent worker holds."""
-        return self.transitions.reap(self.client, self.queue, lease_ms=LEASE_MS, max_recoveries=max_recoveries)
+        reap = self.transitions.reap
+        return reap(self.client, self.queue, lease_ms=LEASE_MS, max_recoveries=max_recoveries, by_ms=by_ms)
 
     def retry(self, *local_ids: str, states: str = RETRIABLE, until_ms: int | None = None) -> list[str]:
         """Do what an operator's retry does; return the states before."""

@@ -44,6 +44,16 @@ def test_a_job_that_lost_two_workers_comes_back_later_and_starts_alone(queue: Dr
     assert queue.state("a").recoveries == 2
 
 
+def test_a_call_that_was_held_up_takes_nobody_for_dead(queue: Driver) -> None:
+    """Where the server hung, the beats of the living may wait behind this call."""
+    queue.add("a")
+    queue.claim(1, "w1")
+    queue.silence("w1")
+    reaped = queue.reap(by_ms=queue.now_ms() - 1)
+    assert (reaped.recovered, queue.state("a").state, queue.state("a").worker) == (0, "a", "w1")
+    assert queue.reap(by_ms=queue.now_ms() + 1000).recovered == 1
+
+
 def test_the_error_names_the_workers(queue: Driver) -> None:
     """All that died under the job, oldest first."""
     queue.add("a")

@@ -9,9 +9,11 @@ import pytest
 
 from flask_queue.backoff import Backoff
 from flask_queue.config import DEFAULT_BACKOFF
+from flask_queue.errors import JobCancelled, Release, Retry
 from flask_queue.job import Job
 from flask_queue.registry import JobActor, check_jobs, declare
 from flask_queue.retry import RetryPolicy
+from flask_queue.worker.executor import Interrupted
 from tests.unit.jobs import make_broker
 
 
@@ -32,7 +34,9 @@ def test_a_job_becomes_an_actor() -> None:
     actor = broker.get_actor("mail")
     assert isinstance(actor, JobActor)
     assert (actor.job_class, actor.queue_name, actor.priority) == (made, "emails", -7)
-    assert actor.options == {"max_retries": 2}
+    assert actor.options["max_retries"] == 2
+    # Sentry, and others that know Dramatiq's option, report none of these.
+    assert all(issubclass(ending, actor.options["throws"]) for ending in (Retry, Release, JobCancelled, Interrupted))
     assert declare(broker, made) is actor
 
 

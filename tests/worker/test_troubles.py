@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,12 +15,14 @@ import pytest
 import redis
 
 from flask_queue import Job, JobState, Queue
-from flask_queue.store.transitions import SUSPECT_FROM, CycleReply, CycleRequest, Retention
+from flask_queue.store.transitions import SUSPECT_FROM, CycleReply, CycleRequest, Reaped, Retention
 from flask_queue.worker import Worker
 from tests.servers import RedisServer
 from tests.store.checks import check_queue
 from tests.support import wait_until
 from tests.worker.conftest import Bench, MakeBench
+
+LEASE_S = 1.0
 
 ran: list[int] = []
 gate = threading.Event()
@@ -278,6 +281,34 @@ def test_a_redis_that_hangs_loses_and_repeats_nothing(own_server: RedisServer, m
         wait_until(lambda: bench.queue.counts()["default"]["completed"] == 3000, 15)
     assert sorted(ran) == list(range(3000))
     check(bench)
+
+
+def test_a_look_for_the_dead_that_was_held_up_spares_all_for_a_lease(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when Redis hung for a lease while it was under way: the beats of the living may not be there yet."""
+    bench = make_bench(Notes, QUEUE_LEASE_S=LEASE_S)
+    transitions = bench.broker.store.transitions
+    reap = transitions.reap
+    looks: list[tuple[float, Reaped]] = []
+
+    def held_up(*args: Any, by_ms: int, **others: Any) -> Reaped:
+        if looks:
+            found = reap(*args, by_ms=by_ms, **others)
+        else:
+            found = replace(reap(*args, by_ms=0, **others), now_ms=by_ms + 1)
+        looks.append((time.monotonic(), found))
+        return found
+
+    monkeypatch.setattr(transitions, "reap", held_up)
+    record = Notes.dispatch()
+    request = CycleRequest("default", want=1, idle=1)
+    transitions.cycle(bench.broker.store.client, "dead", bench.broker.retention, [request])
+    with bench.working():
+        bench.finished(record.id)
+    (first_s, first), (second_s, second) = looks[:2]
+    assert (first.recovered, second.recovered) == (0, 1)
+    assert second_s - first_s >= LEASE_S
 
 
 def test_a_redis_that_lost_its_data_is_worked_on(make_bench: MakeBench) -> None:

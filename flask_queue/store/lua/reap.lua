@@ -3,12 +3,13 @@
 -- KEYS: jobs state waiting prioritized delayed workers failed cancelled cancelling attempts wake meta
 --       unique unique_of minute minutes hours errors tags
 -- ARGV: tag, lease_ms, max_recoveries, error JSON for a job that is given up (%s for the workers), suspect_from (recoveries),
---       pause_ms (until the first suspect may run again, and between two of them), group JSON of that error
+--       pause_ms (until the first suspect may run again, and between two of them), group JSON of that error, by_ms (Unix ms):
+--       a call that comes later was held up, as by a server that hung, and so were the beats: nobody is taken for dead
 -- Returns: how many jobs came back, the next lease's end (Unix ms, 0 no worker left), now (Unix ms), what includes/show.lua tells
 --       of those that ended: given up, or cancelled
 -- One worker a call, at most SEIZE_LIMIT of its jobs; twice is harmless, so any live worker may do it at any time.
 local tag, lease_ms, max_recoveries, lost_json = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
-local suspect_from, pause_ms, lost_group = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
+local suspect_from, pause_ms, lost_group, by_ms = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], tonumber(ARGV[8])
 -- @include now
 -- @include state
 -- @include wake
@@ -21,8 +22,7 @@ local suspect_from, pause_ms, lost_group = tonumber(ARGV[5]), tonumber(ARGV[6]),
 -- @include asked
 -- @include cancel
 -- @include show
-local now = now_ms()
-local recovered, ended = 0, {}
+local now, recovered, ended = now_ms(), 0, {}
 
 -- Only a run that started can have killed its worker, so only that is a recovery.
 local function recover(id, job)
@@ -44,7 +44,7 @@ local function recover(id, job)
 end
 
 local dead = redis.call('ZRANGEBYSCORE', workers, '-inf', string.format('%.0f', now - lease_ms), 'LIMIT', 0, 1)[1]
-if dead then
+if dead and now <= by_ms then
   for _, entry in ipairs(seize(dead)) do
     recover(entry.id, entry.job)
   end
