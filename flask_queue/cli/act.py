@@ -13,9 +13,11 @@ from ..dispatch import dispatch as send
 from ..errors import QueueError, QueueUnavailable
 from ..job import Job
 from ..options import make_options
+from ..record import JobState
 from ..redact import hide_secrets
-from .complete import job_names, queue_names
-from .each import change_each, confirm, tell_count
+from ..search import FINGERPRINT
+from .complete import error_groups, job_ids, job_names, queue_names
+from .each import change_each, confirm, how_many, tell_count, will_ask
 from .group import examples, queue_cli
 from .reach import operations, reachable_broker, words
 from .read import as_json_option
@@ -33,7 +35,10 @@ from .text import one_line, show
 @click.option("--delay-s", type=float, help="Seconds until it may run.")
 @as_json_option
 def dispatch(name: str, payload: str, delay_s: float | None, as_json: bool) -> None:
-    """Send a job with the payload JSON, an object with the arguments by name; - reads it from standard input."""
+    """Send a job, with arguments from JSON.
+
+    JSON is an object with the arguments by name; - reads it from standard input.
+    """
     arguments = read_payload(payload)
     try:
         options = make_options(delay_s=delay_s)
@@ -50,12 +55,13 @@ def dispatch(name: str, payload: str, delay_s: float | None, as_json: bool) -> N
 @queue_cli.command(
     epilog=examples("retry default:x5Yq2bXhQ0cT1aZk", "retry --all --queue emails --error TimeoutError --yes")
 )
-@click.argument("job_ids", metavar="ID…", nargs=-1)
+@click.argument("job_ids", metavar="ID…", nargs=-1, shell_complete=job_ids(JobState.FAILED, JobState.CANCELLED))
 @click.option("--all", "is_all", is_flag=True, help="All failed jobs.")
 @click.option("--queue", shell_complete=queue_names, help="With --all: only jobs of this queue.")
 @click.option("--name", shell_complete=job_names, help="With --all: only jobs of this name.")
 @click.option(
     "--error",
+    shell_complete=error_groups,
     help="With --all: only jobs with this error: a type, 'ValueError: no', a group of `failures`.",
 )
 @click.option("--tag", help="With --all: only jobs with this tag.")
@@ -71,7 +77,10 @@ def retry(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Put failed or cancelled jobs back to waiting, with all their attempts."""
+    """Let failed or cancelled jobs run again.
+
+    They go back to waiting, with all their attempts.
+    """
     if bool(job_ids) == is_all:
         raise click.UsageError("Name jobs by their ids, or give --all.")
     if not is_all and (queue or name or error or tag):
@@ -80,11 +89,19 @@ def retry(
     if not is_all:
         change_each(job_ids, jobs.retry, as_json=as_json)
         return
-    parts = ["all failed", name, "jobs", queue and f"of {queue}", error and f"with {error}"]
-    parts.append(tag and f"tagged {tag}")
-    confirm(f"Retry {' '.join(part for part in parts if part)}?", is_sure=yes)
+    if will_ask(is_sure=yes):
+        confirm(_question(queue, name, error, tag), is_sure=yes)
     count = jobs.retry_all(queue, name, error, tag)
     show(to_json({"retried": count}) if as_json else tell_count(count, "retried"))
+
+
+def _question(queue: str | None, name: str | None, error: str | None, tag: str | None) -> str:
+    parts = ["all failed", name, "jobs", queue and f"of {queue}", error and f"with {error}", tag and f"tagged {tag}"]
+    asked = f"Retry {' '.join(part for part in parts if part)}"
+    if error is not None and not FINGERPRINT.fullmatch(error):
+        # Listings take a part of an error, where `retry_all` takes the whole type: the number would be another.
+        return f"{asked}?"
+    return f"{asked} ({how_many(state=JobState.FAILED, queue=queue, name=name, error=error, tag=tag)})?"
 
 
 def read_payload(text: str) -> dict[str, Any]:

@@ -35,7 +35,10 @@ MARGIN_S = 5.0
 @click.option("--port", type=click.IntRange(0, 65_535), help="The web server's, as of flask run.")
 @pass_script_info
 def dev(info: ScriptInfo, host: str | None, port: int | None) -> None:
-    """Run web server, workers and, if no server is configured, an embedded one, until Ctrl-C."""
+    """Run web server and workers in one terminal.
+
+    And, if no server is configured, an embedded one. Until Ctrl-C.
+    """
     news: SimpleQueue[str] = SimpleQueue()
     on_stop(news.put, news.put)
     broker = current_broker()

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Do not ask before that.")
 @as_json_option
 def doctor(fix: bool, yes: bool, as_json: bool) -> None:
-    """Look for what is wrong with the server, the queues and what is stored, and say what to do.
+    """Look for what is wrong, and say what to do.
 
+    It looks at the server, the queues and what is stored, and changes nothing without --fix.
     Ends with status 1 if there are errors; warnings are none.
     """
     # Imported late: other commands do without.

@@ -53,4 +53,7 @@ def read_past(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     """So long ago, as in 2h, or a time as in `read_moment`. The callback of an option."""
     if value is not None and re.fullmatch(r"[\d.]+[a-z]*", value, re.ASCII):
         return datetime.now(UTC) - timedelta(seconds=read_duration(ctx, param, value) or 0)
-    return read_moment(ctx, param, value)
+    try:
+        return read_moment(ctx, param, value)
+    except click.BadParameter as error:
+        raise click.BadParameter(f"{error.message}, or how long ago, as in 2h") from None

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import click
 
+from ..current import current_broker
 from ..errors import QueueError, QueueUnavailable
+from ..monitor import Monitor
 from ..record import JobRecord
 from ..redact import hide_secrets
 from .group import explain
@@ -53,10 +56,22 @@ def change_each(
         sys.exit(1)
 
 
+def will_ask(*, is_sure: bool) -> bool:
+    """Whether `confirm` has somebody to ask."""
+    return not is_sure and sys.stdin.isatty()
+
+
 def confirm(question: str, *, is_sure: bool) -> None:
     """Ask whether to go on, on a terminal only; no ends the command. Standard output is for what programs read."""
-    if not is_sure and sys.stdin.isatty():
+    if will_ask(is_sure=is_sure):
         click.confirm(one_line(question), abort=True, err=True)
+
+
+def how_many(**conditions: Any) -> str:
+    """For a question: the number of jobs that meet these conditions of `jobs()`, as far as it is known soon."""
+    known = Monitor(current_broker())
+    count = known.count(known.query(**conditions))
+    return f"{count.number}{'' if count.is_exact else ' or more'}"
 
 
 def tell_count(count: int, what: str) -> str:

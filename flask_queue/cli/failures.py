@@ -13,7 +13,7 @@ from .group import examples, queue_cli
 from .reach import monitor
 from .read import as_json_option
 from .records import DETAIL, to_json
-from .text import one_line, show, table
+from .text import fitting, one_line, show, table
 
 _HEAD = ["JOBS", "LAST", "GROUP", "PLACE", "ERROR"]
 
@@ -22,15 +22,16 @@ _HEAD = ["JOBS", "LAST", "GROUP", "PLACE", "ERROR"]
 @click.argument("queue", required=False, shell_complete=queue_names)
 @as_json_option
 def failures(queue: str | None, as_json: bool) -> None:
-    """Show what failed jobs of QUEUE, or of all queues, failed with: a line for each kind, the most frequent first.
+    """Show what failed jobs failed with.
 
-    `flask queue retry --all --error GROUP` runs those of one kind again.
+    Of QUEUE, or of all queues; a line for each kind, the most frequent first. To see the jobs of one kind:
+    `flask queue jobs --error GROUP`; to run them again: `flask queue retry --all --error GROUP`.
     """
     found = monitor().failures(queue)
     if as_json:
         show(to_json([asdict(group) for group in found]))
     else:
-        show(table(_HEAD, [_row(group) for group in found]) if found else "No failed jobs.")
+        show(fitting(table(_HEAD, [_row(group) for group in found])) if found else "No failed jobs.")
 
 
 def _row(group: FailureGroup) -> list[str | int]:

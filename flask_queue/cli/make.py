@@ -30,9 +30,9 @@ _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 @click.option("--queue", shell_complete=queue_names, help="The queue of the job.")
 @as_json_option
 def make_job(name: str, queue: str | None, as_json: bool) -> None:
-    """Write a Job class NAME and its test, where the app has its others.
+    """Write a Job class NAME and its test.
 
-    Nothing is overwritten. What is left to do is registering it with the app.
+    They go where the app has its others, and nothing is overwritten. What is left to do is registering it with the app.
     """
     broker = current_broker()
     file_name = check_name(name)

@@ -23,7 +23,10 @@ _HEAD = ["FROM (UTC)", "DISPATCHED", "COMPLETED", "FAILED", "RETRIED", "RUN MS p
 @click.option("--step", "step_minutes", default=5, show_default=True, help="Minutes in a line.")
 @as_json_option
 def metrics(queue: str | None, minutes: int, step_minutes: int, as_json: bool) -> None:
-    """Show what happened lately on QUEUE, or on all queues together; the last line is not over yet."""
+    """Show what happened lately, step by step.
+
+    On QUEUE, or on all queues together. The last line is not over yet.
+    """
     try:
         found = monitor().metrics(queue, minutes=minutes, step_minutes=step_minutes)
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -10,6 +11,7 @@ from ..errors import QueueError, QueueUnavailable
 from ..record import JobRecord, JobState
 from ..redact import hide_secrets
 from .act import read_payload
+from .complete import job_ids
 from .durations import read_duration, read_moment
 from .each import change_each, confirm, id_and_state
 from .group import examples, queue_cli
@@ -18,11 +20,18 @@ from .read import as_json_option
 from .records import as_data, to_json
 from .text import show
 
-ids_argument = click.argument("job_ids", metavar="ID…", nargs=-1, required=True)
+Command = Callable[..., None]
+#: All but active ones, which belong to their workers.
+CLEANABLE = [state for state in JobState if state is not JobState.ACTIVE]
+
+
+def ids_argument(*states: JobState) -> Callable[[Command], Command]:
+    """The ids of jobs; those in these states are offered by the shell."""
+    return click.argument("job_ids", metavar="ID…", nargs=-1, required=True, shell_complete=job_ids(*states))
 
 
 @queue_cli.command(epilog=examples("cancel default:x5Yq2bXhQ0cT1aZk"))
-@ids_argument
+@ids_argument(JobState.ACTIVE, JobState.WAITING, JobState.DELAYED)
 @as_json_option
 def cancel(job_ids: tuple[str, ...], as_json: bool) -> None:
     """Cancel waiting and delayed jobs, and ask running ones to stop."""
@@ -34,7 +43,7 @@ def cancel(job_ids: tuple[str, ...], as_json: bool) -> None:
 
 
 @queue_cli.command(epilog=examples("promote default:x5Yq2bXhQ0cT1aZk"))
-@ids_argument
+@ids_argument(JobState.DELAYED)
 @as_json_option
 def promote(job_ids: tuple[str, ...], as_json: bool) -> None:
     """Let delayed jobs run now."""
@@ -46,7 +55,7 @@ def promote(job_ids: tuple[str, ...], as_json: bool) -> None:
         "reschedule default:x5Yq2bXhQ0cT1aZk --in 2h", "reschedule default:x5Yq2bXhQ0cT1aZk --at 2030-01-31T12:00"
     )
 )
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", metavar="ID", shell_complete=job_ids(JobState.DELAYED))
 @click.option("--at", metavar="TIME", callback=read_moment, help="When it may run, as 2030-01-31T12:00.")
 @click.option("--in", "delay_s", metavar="DURATION", callback=read_duration, help="In how long: 90 (s), 15m, 2h, 3d.")
 @as_json_option
@@ -60,7 +69,7 @@ def reschedule(job_id: str, at: datetime | None, delay_s: float | None, as_json:
 
 
 @queue_cli.command(epilog=examples("delete default:x5Yq2bXhQ0cT1aZk"))
-@ids_argument
+@ids_argument(*CLEANABLE)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json_option
 def delete(job_ids: tuple[str, ...], yes: bool, as_json: bool) -> None:
@@ -74,11 +83,14 @@ def delete(job_ids: tuple[str, ...], yes: bool, as_json: bool) -> None:
 @queue_cli.command(
     epilog=examples("duplicate default:x5Yq2bXhQ0cT1aZk", "duplicate default:x5Yq2bXhQ0cT1aZk '{\"user_id\": 8}'")
 )
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", metavar="ID", shell_complete=job_ids())
 @click.argument("changes", metavar="[JSON]", default="{}")
 @as_json_option
 def duplicate(job_id: str, changes: str, as_json: bool) -> None:
-    """Send a job once more, with the arguments in the object JSON changed; - reads it from standard input."""
+    """Send a job once more, with other arguments.
+
+    JSON is an object with those that change; - reads it from standard input. Without it none does.
+    """
     arguments = read_payload(changes)
     try:
         record = operations().duplicate(job_id, **arguments)

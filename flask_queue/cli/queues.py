@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import click
 
-from ..record import JobState
 from .complete import queue_names
 from .durations import read_duration
-from .each import confirm, tell_count
+from .each import confirm, how_many, tell_count, will_ask
 from .group import examples, queue_cli
+from .operate import CLEANABLE
 from .reach import operations
 from .read import as_json_option
 from .records import to_json
 from .text import one_line, show
 
-#: Active jobs belong to their workers.
-CLEANABLE = [state.value for state in JobState if state is not JobState.ACTIVE]
-
 
 @queue_cli.command(epilog=examples("clean emails --state completed --older-than 2d"))
 @click.argument("queue", shell_complete=queue_names)
-@click.option("--state", type=click.Choice(CLEANABLE), required=True, help="The state of the jobs.")
+@click.option("--state", type=click.Choice([*map(str, CLEANABLE)]), required=True, help="The state of the jobs.")
 @click.option(
     "--older-than",
     "older_than_s",
@@ -34,7 +33,10 @@ CLEANABLE = [state.value for state in JobState if state is not JobState.ACTIVE]
 def clean(queue: str, state: str, older_than_s: float | None, limit: int | None, yes: bool, as_json: bool) -> None:
     """Delete the jobs of QUEUE that are in a state."""
     jobs = operations()
-    confirm(f"Delete {f'up to {limit}' if limit else 'all'} {state} jobs of {queue}?", is_sure=yes)
+    if will_ask(is_sure=yes):
+        until = datetime.now(UTC) - timedelta(seconds=older_than_s or 0)
+        there_are = how_many(state=state, queue=queue, until=until)
+        confirm(f"Delete {f'up to {limit}' if limit else 'all'} {state} jobs of {queue} ({there_are})?", is_sure=yes)
     count = jobs.clean(queue, state=state, older_than_s=older_than_s or 0, limit=limit)
     show(to_json({"deleted": count}) if as_json else tell_count(count, "deleted"))
 

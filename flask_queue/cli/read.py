@@ -8,13 +8,13 @@ import click
 
 from ..record import JobRecord
 from ..redact import hide_secrets
-from .complete import job_names, queue_names
+from .complete import error_groups, job_ids, job_names, queue_names
 from .durations import Seconds, read_past
 from .group import examples, queue_cli
 from .picture import STATES, paused_lines
 from .reach import monitor, words
 from .records import as_data, listing, page, to_json
-from .text import printable, show, table
+from .text import fitting, printable, show, table
 from .watch import watch
 
 #: Records are read into memory before the first is shown.
@@ -36,7 +36,10 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSO
 )
 @as_json_option
 def status(watches: bool, interval_s: float, as_json: bool) -> None:
-    """Show how many jobs each queue has in each state, and which queues are paused."""
+    """Show how many jobs are in each state.
+
+    For each queue; and which queues are paused.
+    """
     if watches and as_json:
         raise click.UsageError("--watch is for people: give either --watch or --json.")
     if watches:
@@ -64,7 +67,7 @@ def status(watches: bool, interval_s: float, as_json: bool) -> None:
 @click.option("--queue", shell_complete=queue_names, help="Only jobs of this queue.")
 @click.option("--name", shell_complete=job_names, help="Only jobs of this name.")
 @click.option("--tag", help="Only jobs with this tag.")
-@click.option("--error", metavar="TEXT", help="Only jobs with this in their error.")
+@click.option("--error", metavar="TEXT", shell_complete=error_groups, help="Only jobs with this in their error.")
 @click.option("--search", metavar="TERMS", help='Only jobs that match, as in args.user_id:42 or "New York".')
 @click.option(
     "--since", metavar="TIME", callback=read_past, help="Finished or created since then: 2h, 2030-01-31T12:00."
@@ -74,7 +77,10 @@ def status(watches: bool, interval_s: float, as_json: bool) -> None:
 @click.option("--cursor", help="Go on where a listing before ended.")
 @as_json_option
 def jobs(limit: int, cursor: str | None, as_json: bool, **conditions: Any) -> None:
-    """List jobs: finished ones newest first, others as they will run."""
+    """List jobs.
+
+    Finished ones come newest first, others in the order in which they will run.
+    """
     try:
         found, behind = _collect(limit, cursor, **conditions)
     except ValueError as error:
@@ -83,7 +89,7 @@ def jobs(limit: int, cursor: str | None, as_json: bool, **conditions: Any) -> No
     if as_json:
         show(to_json([as_data(record) for record in records]))
     else:
-        show(listing(records) if records else "No such jobs.")
+        show(fitting(listing(records)) if records else "No such jobs.")
     if behind:
         click.echo(f"There are more: --cursor {behind}", err=True)
 
@@ -102,7 +108,7 @@ def _collect(limit: int, cursor: str | None, **conditions: Any) -> tuple[list[Jo
 
 
 @queue_cli.command("show", epilog=examples("show default:x5Yq2bXhQ0cT1aZk"))
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", metavar="ID", shell_complete=job_ids())
 @as_json_option
 def show_job(job_id: str, as_json: bool) -> None:
     """Show one job: payload, times, runs, error."""
@@ -111,7 +117,7 @@ def show_job(job_id: str, as_json: bool) -> None:
 
 
 @queue_cli.command(epilog=examples("logs default:x5Yq2bXhQ0cT1aZk"))
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", metavar="ID", shell_complete=job_ids())
 @as_json_option
 def logs(job_id: str, as_json: bool) -> None:
     """Print what a job has logged, oldest line first."""
@@ -119,5 +125,7 @@ def logs(job_id: str, as_json: bool) -> None:
     if as_json:
         show(to_json(lines))
         return
+    if not lines:
+        click.echo("This job has logged nothing.", err=True)
     for line in lines:
         show(printable(line))

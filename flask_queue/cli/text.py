@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -41,6 +42,17 @@ def encodable(text: str) -> str:
 def stdout_encoding() -> str:
     """The encoding of what is printed; there is none where standard output is closed."""
     return getattr(sys.stdout, "encoding", None) or "utf-8"
+
+
+def fitting(lines: str) -> str:
+    """The lines, cut where a terminal would go on in the next line: for tables that end in free text.
+
+    A file or a pipe gets all.
+    """
+    if not sys.stdout.isatty():
+        return lines
+    width = shutil.get_terminal_size().columns
+    return "\n".join(line if len(line) <= width else f"{line[: width - 1]}…" for line in lines.split("\n"))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str | int]]) -> str:

@@ -14,6 +14,7 @@ from ..current import broker_of
 from ..environment import LONGEST_S, whole
 from ..errors import QueueError, UnknownQueue
 from . import beacon
+from .complete import queue_list
 from .durations import Seconds
 from .group import examples, queue_cli
 from .logs import Format, set_up_logging
@@ -31,7 +32,7 @@ PORTS = click.IntRange(0, 65_535)
         "work --queues emails,default --concurrency emails=8", "work --processes 4 --max-memory 500 --health-port 8081"
     ),
 )
-@click.option("--queues", metavar="A,B", help="Serve these queues only.")
+@click.option("--queues", metavar="A,B", shell_complete=queue_list, help="Serve these queues only.")
 @click.option("--concurrency", "threads", metavar="QUEUE=N", multiple=True, help="Threads of a queue; repeatable.")
 @click.option("--burst", is_flag=True, help="End when nothing is waiting, active or due.")
 @click.option("--processes", type=click.IntRange(1), help="Run so many processes, and replace those that end.")

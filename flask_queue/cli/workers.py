@@ -8,6 +8,7 @@ import click
 
 from ..record import RunningJob, WorkerInfo
 from ..times import relative
+from .complete import worker_ids
 from .group import examples, queue_cli
 from .reach import monitor, operations
 from .read import as_json_option
@@ -37,7 +38,7 @@ def workers(as_json: bool) -> None:
 
 
 @queue_cli.command(epilog=examples("quiet web1-4711-ab12cd"))
-@click.argument("worker_id", metavar="WORKER")
+@click.argument("worker_id", metavar="WORKER", shell_complete=worker_ids)
 @as_json_option
 def quiet(worker_id: str, as_json: bool) -> None:
     """Let a worker process claim nothing more; what runs goes on."""
@@ -46,10 +47,13 @@ def quiet(worker_id: str, as_json: bool) -> None:
 
 
 @queue_cli.command(epilog=examples("stop web1-4711-ab12cd"))
-@click.argument("worker_id", metavar="WORKER")
+@click.argument("worker_id", metavar="WORKER", shell_complete=worker_ids)
 @as_json_option
 def stop(worker_id: str, as_json: bool) -> None:
-    """Let a worker process end gracefully; its supervisor does not replace it."""
+    """Let a worker process end gracefully.
+
+    Its supervisor does not replace it.
+    """
     operations().stop(worker_id)
     show(to_json([worker_id]) if as_json else f"{one_line(worker_id)} will stop within seconds")
 
@@ -57,7 +61,10 @@ def stop(worker_id: str, as_json: bool) -> None:
 @queue_cli.command(epilog=examples("restart"))
 @as_json_option
 def restart(as_json: bool) -> None:
-    """Let every worker process finish what it runs and be replaced, by its supervisor or by itself."""
+    """Let every worker finish and be replaced.
+
+    Each process finishes what it runs. Its supervisor replaces it, or it starts anew by itself.
+    """
     asked = operations().restart()
     if as_json:
         show(to_json(asked))

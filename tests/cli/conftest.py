@@ -55,6 +55,14 @@ def own_server() -> Iterator[RedisServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def frozen() -> Iterator[RedisServer]:
+    """A server that takes connections and says nothing."""
+    with RedisServer() as server:
+        server.freeze()
+        yield server
+
+
 @pytest.fixture
 def app(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     """The app in this process, inside its context, on the shared server."""

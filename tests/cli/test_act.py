@@ -149,7 +149,7 @@ def test_retry_all_asks_on_a_terminal(
 ) -> None:
     """A person is asked before many jobs run again; --yes is the answer."""
     done = flask.on_terminal(answer, "queue", "retry", "--all", "--name", "Boom", *words)
-    assert ("Retry all failed Boom jobs?" in done.stderr) == (not words)
+    assert ("Retry all failed Boom jobs (2)?" in done.stderr) == (not words)
     assert done.returncode == (0 if retried else 1)
     assert program.queue.counts()["default"]["waiting"] == retried
 

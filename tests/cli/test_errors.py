@@ -16,8 +16,6 @@ from tests.faults.proxy import Proxy
 from tests.servers import RedisServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from flask_queue.store.store import Store
     from tests.cli.processes import CommandLine
 
@@ -47,14 +45,6 @@ COMMANDS = (
 )
 #: And in between: `dev` has a server of its own.
 LATER = [words for words in COMMANDS if words != ["dev"]]
-
-
-@pytest.fixture(scope="module")
-def frozen() -> Iterator[RedisServer]:
-    """A server that takes connections and says nothing."""
-    with RedisServer() as server:
-        server.freeze()
-        yield server
 
 
 @pytest.mark.parametrize("words", [["status"], ["dev"]], ids=" ".join)

@@ -32,9 +32,9 @@ def test_clean_deletes_and_counts(app: Flask, invoke: Invoke) -> None:
 @pytest.mark.parametrize(
     ("words", "answer", "question", "left"),
     [
-        ([], "n\n", "Delete all waiting jobs of default?", 2),
-        ([], "y\n", "Delete all waiting jobs of default?", 0),
-        (["--limit", "1"], "y\n", "Delete up to 1 waiting jobs of default?", 1),
+        ([], "n\n", "Delete all waiting jobs of default (2)?", 2),
+        ([], "y\n", "Delete all waiting jobs of default (2)?", 0),
+        (["--limit", "1"], "y\n", "Delete up to 1 waiting jobs of default (2)?", 1),
         (["--yes"], "", "", 0),
     ],
     ids=["no", "yes", "limit", "--yes"],

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flask_queue.cli.text import one_line, printable, table
+from flask_queue.cli.text import fitting, one_line, printable, table
 from flask_queue.times import duration, relative
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -41,6 +41,14 @@ def test_columns_are_aligned() -> None:
     assert table(["NAME", "N", "X"], [["a", 5, ""], ["longer", 10, "y"]]) == (
         "NAME     N  X\na        5\nlonger  10  y"
     )
+
+
+def test_a_table_fits_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file gets it whole."""
+    monkeypatch.setenv("COLUMNS", "5")
+    assert fitting("abcdef\nabcde") == "abcdef\nabcde"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert fitting("abcdef\nabcde") == "abcd…\nabcde"
 
 
 @pytest.mark.parametrize(
