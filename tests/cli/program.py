@@ -23,7 +23,7 @@ class Add(Job):
 
 class Boom(Job):
     max_retries = 1
-    backoff = (0.05,)
+    backoff = (0,)
 
     def handle(self, token: str = "hush") -> None:
         raise ValueError("no \x1b[31mred")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import pytest
 from flask import Flask
 
 import flask_queue
-from flask_queue import FlaskQueue, Job, Queue
+from flask_queue import FlaskQueue, Job, Queue, signals
 from flask_queue.cli import queue_cli
 from flask_queue.current import broker_of
 from tests.docs.pages import PAGES, ROOT, Block, blocks
@@ -46,9 +48,20 @@ def names(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     queue = FlaskQueue(app, queues=[Queue("default"), Queue("emails")], admin=False)
     public = {name: getattr(flask_queue, name) for name in flask_queue.__all__}
     shop = {"Flask": Flask, "app": app, "queue": queue, "SendWelcomeEmail": SendWelcomeEmail}
-    with app.app_context():
+    with app.app_context(), unconnected():
         yield {"__name__": "shop", **public, **shop}
     broker_of(app).close()
+
+
+@contextmanager
+def unconnected() -> Iterator[None]:
+    """What an example connects to a signal hears nothing of the tests after it."""
+    told = [getattr(signals, name) for name in signals.__all__]
+    before = [dict(signal.receivers) for signal in told]
+    yield
+    for signal, receivers in zip(told, before, strict=True):
+        for receiver in [signal.receivers[key] for key in signal.receivers.keys() - receivers.keys()]:
+            signal.disconnect(receiver() if isinstance(receiver, ref) else receiver)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=str)

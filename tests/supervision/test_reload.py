@@ -27,8 +27,8 @@ def test_a_change_of_the_source_replaces_the_process(site: Site) -> None:
     supervisor.wait_for("app.py changed", "SyntaxError")
     assert site.queue.get(job.id).state == "waiting"
     site.queue.cancel(job.id)
-    program.write_text(source.replace("old code", "new code"))
-    assert site.finished(Tell.dispatch().id).result == ["new code", "none"]
+    program.write_text(source.replace("old code", "newer code"))
+    assert site.finished(Tell.dispatch().id).result == ["newer code", "none"]
     supervisor.send(signal.SIGTERM)
     assert supervisor.end() == 0
     wait_until(lambda: site.queue.workers() == [], PATIENCE_S)

@@ -69,7 +69,7 @@ def test_a_restart_without_a_supervisor_runs_the_command_again(site: Site) -> No
     site.wait_for("start n")
     (before,) = site.workers(1)
     program = site.commands.folder / "app.py"
-    program.write_text(program.read_text().replace("old code", "new code"))
+    program.write_text(program.read_text().replace("old code", "newer code"))
     environment.write_text("GREETING=goodbye\n")
     done = site.commands.run("queue", "restart")
     assert done.stdout == "1 worker will finish and be replaced\n"
@@ -77,7 +77,7 @@ def test_a_restart_without_a_supervisor_runs_the_command_again(site: Site) -> No
     (after,) = site.queue.workers()
     assert after.pid == before.pid == process.process.pid
     assert site.queue.get(job.id).state == "completed"
-    assert site.finished(Tell.dispatch().id).result == ["new code", "goodbye"]
+    assert site.finished(Tell.dispatch().id).result == ["newer code", "goodbye"]
     process.send(signal.SIGTERM)
     assert process.end() == 0
 
@@ -88,7 +88,7 @@ def test_a_restart_replaces_every_process_of_a_supervisor(site: Site) -> None:
     supervisor = site.work("--processes", "2")
     before = site.workers(2)
     program = site.commands.folder / "app.py"
-    program.write_text(program.read_text().replace("old code", "new code"))
+    program.write_text(program.read_text().replace("old code", "newer code"))
     done = site.commands.run("queue", "restart", "--json")
     assert sorted(json.loads(done.stdout)) == sorted(worker.id for worker in before)
 
@@ -98,7 +98,7 @@ def test_a_restart_replaces_every_process_of_a_supervisor(site: Site) -> None:
 
     wait_until(are_new, 40)
     assert sorted(children(supervisor.process.pid)) == sorted(worker.pid for worker in site.queue.workers())
-    assert site.finished(Tell.dispatch().id).result == ["new code", "none"]
+    assert site.finished(Tell.dispatch().id).result == ["newer code", "none"]
     assert "ERROR" not in supervisor.printed
 
 
