@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flask_queue import FlaskQueue, Job
+
 ROOT = Path(__file__).resolve().parents[2]
 #: All that a reader is sent to, relative to the root.
 PAGES = [Path("README.md"), Path("CONTRIBUTING.md"), *sorted(p.relative_to(ROOT) for p in ROOT.glob("docs/**/*.md"))]
@@ -64,6 +66,17 @@ def blocks(page: Path, *languages: str) -> list[Block]:
         language = match["language"] if group == "code" else "python"
         found.append(Block(page, line, language, match[group], match["file"], match["reason"]))
     return [block for block in found if block.language in languages]
+
+
+def follow(page: Path, names: dict[str, Any]) -> None:
+    """Run the Python of a page as one program, all but files of an app; its jobs are registered as they appear."""
+    queue: FlaskQueue = names["queue"]
+    known = set(map(id, names.values()))
+    for block in blocks(page, "python"):
+        if block.file is None and block.reason is None:
+            block.run(names)
+            new = [value for value in names.values() if id(value) not in known]
+            queue.register(*(job for job in new if isinstance(job, type) and issubclass(job, Job)))
 
 
 def headings(page: Path) -> set[str]:

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from weakref import ref
 
 import pytest
-from flask import Flask
 
-import flask_queue
-from flask_queue import FlaskQueue, Job, Queue, signals
 from flask_queue.cli import queue_cli
-from flask_queue.current import broker_of
-from tests.docs.pages import PAGES, ROOT, Block, blocks
+from tests.docs.pages import PAGES, ROOT, Block, blocks, follow
 
 #: Pages whose programs are files of an app, which a test of that page puts into a folder.
 WITH_FILES = {
     "docs/dashboard.md": "test_dashboard.py",
+    "docs/guides/several-apps.md": "test_guides.py",
     "docs/monitoring.md": "test_monitoring.py",
     "docs/quickstart.md": "test_quickstart.py",
 }
@@ -31,55 +25,12 @@ SHELL = ("console", "sh", "bash")
 FOREIGN = {".", "cd", "curl", "eval", "export", "flask", "git", "pre-commit", "sudo"}
 
 
-class SendWelcomeEmail(Job):
-    """The job of examples that are about something else."""
-
-    queue_name = "emails"
-
-    def handle(self, user_id: int, *, plan: str = "free") -> None: ...
-
-
-@pytest.fixture
-def names(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    """What every example may take for granted: our public names, an app with queues and a job, and its context."""
-    monkeypatch.setenv("QUEUE_REDIS_URL", redis_url)
-    monkeypatch.chdir(tmp_path)
-    app = Flask("shop", instance_path=str(tmp_path))
-    queue = FlaskQueue(app, queues=[Queue("default"), Queue("emails")], admin=False)
-    public = {name: getattr(flask_queue, name) for name in flask_queue.__all__}
-    shop = {"Flask": Flask, "app": app, "queue": queue, "SendWelcomeEmail": SendWelcomeEmail}
-    with app.app_context(), unconnected():
-        yield {"__name__": "shop", **public, **shop}
-    broker_of(app).close()
-
-
-@contextmanager
-def unconnected() -> Iterator[None]:
-    """What an example connects to a signal hears nothing of the tests after it."""
-    told = [getattr(signals, name) for name in signals.__all__]
-    before = [dict(signal.receivers) for signal in told]
-    yield
-    for signal, receivers in zip(told, before, strict=True):
-        for receiver in [signal.receivers[key] for key in signal.receivers.keys() - receivers.keys()]:
-            signal.disconnect(receiver() if isinstance(receiver, ref) else receiver)
-
-
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=str)
-def test_python_runs(page: Path, names: dict[str, Any], tmp_path: Path) -> None:
+def test_python_runs(page: Path, names: dict[str, Any]) -> None:
     """All blocks of a page, one after the other, as one program; its jobs are such as an app takes."""
-    for block in blocks(page, "python"):
-        if block.file is not None:
-            assert (Path(__file__).parent / WITH_FILES[str(page)]).exists()
-        elif block.reason is None:
-            block.run(names)
-    jobs = {
-        value.name: value
-        for value in names.values()
-        if isinstance(value, type) and issubclass(value, Job) and value is not Job
-    }
-    queues = {"default", *(job.queue_name for job in jobs.values())}
-    app = Flask("jobs", instance_path=str(tmp_path))
-    FlaskQueue(app, queues=[Queue(name) for name in queues], jobs=jobs.values(), admin=False)
+    if any(block.file for block in blocks(page, "python")):
+        assert (Path(__file__).parent / WITH_FILES[str(page)]).exists()
+    follow(page, names)
 
 
 COMMANDS = [
