@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, TypeAlias
 
@@ -14,6 +14,7 @@ from redis import Redis
 from redis.exceptions import NoScriptError, ResponseError
 
 from .keys import QueueKeys
+from .own_connection import OwnConnection
 
 #: May go on over more lines, indented.
 _KEYS = re.compile(r"^-- KEYS: (.+(?:\n--  +.+)*)$", re.MULTILINE)
@@ -48,9 +49,15 @@ class Call:
     def command(self, *, whole: bool = False) -> list[Argument]:
         """The Redis command that runs it: by its digest, or `whole`, for a server that does not know it yet."""
         how: list[Argument] = ["EVAL", self.script.text] if whole else ["EVALSHA", self.script.digest]
-        names = self.script.keys
-        keys = [self.keys[f"{name}:{self.worker}" if name in _OF_WORKER else name] for name in names]
+        keys = _keys_of(self.script.name, self.keys.prefix, self.keys.queue, self.worker)
         return [*how, len(keys), *keys, *self.args]
+
+
+@lru_cache(1024)
+def _keys_of(script: str, prefix: str, queue: str, worker: str) -> Sequence[str]:
+    """The keys that a script wants, of one queue: the same for each of its calls."""
+    keys = QueueKeys(prefix, queue)
+    return [keys[f"{name}:{worker}" if name in _OF_WORKER else name] for name in load(script).keys]
 
 
 @cache
@@ -78,7 +85,7 @@ def load(name: str) -> Script:
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), names)
 
 
-def run(client: Redis, call: Call) -> Any:
+def run(client: Redis | OwnConnection, call: Call) -> Any:
     """Run one script. Redis: one round trip, one more where the server does not know the script yet."""
     try:
         return client.execute_command(*call.command())

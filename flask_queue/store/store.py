@@ -17,6 +17,7 @@ from .audit import Audit
 from .cluster import ClusterClient
 from .connect import Resolve, explain, make_client, seek_primary, translate_errors
 from .keys import full_id
+from .own_connection import OwnConnection
 from .records import RawJob
 from .roster import Roster
 from .transitions import NewEntry, Transitions
@@ -61,6 +62,7 @@ class Store:
         self.audit = Audit(self.client, prefix)
         waits = _WAITS_WHERE_IT_MOVES if parse_redis_url(url).kind in ("sentinel", "cluster") else _WAITS
         self._dispatch_client = self.make_client(dispatch_timeout_s * (1 - _RETRY_WITHIN) / waits)
+        self._dispatching = self._dispatch_client if self.is_cluster else OwnConnection(self._dispatch_client)
 
     @property
     def is_embedded(self) -> bool:
@@ -104,11 +106,11 @@ class Store:
         job_id = full_id(queue, entries[0].local_id) if len(entries) == 1 else None
         try:
             try:
-                return self.transitions.enqueue(self._dispatch_client, queue, entries)
+                return self.transitions.enqueue(self._dispatching, queue, entries)
             except RedisConnectionError:
                 if time.monotonic() - started_s > self._dispatch_timeout_s * _RETRY_WITHIN:
                     raise
-                return self.transitions.enqueue(self._dispatch_client, queue, entries)
+                return self.transitions.enqueue(self._dispatching, queue, entries)
         except RedisError as error:
             seek_primary(self._dispatch_client, error)
             raise QueueUnavailable(explain(self._dispatch_client, error), job_id=job_id) from error

@@ -16,6 +16,7 @@ from ..config import Queue
 from ..outcome import Cancelled, Completed, Failed, GivenBack, Outcome, Released, Retried
 from ..record import JobError, JobState
 from .keys import QueueKeys
+from .own_connection import OwnConnection
 from .records import RawJob
 from .scripts import Argument, Call, load, run, run_all
 from .state import StateRecord
@@ -165,7 +166,9 @@ class Transitions:
         """The keys of a queue."""
         return QueueKeys(self._prefix, queue)
 
-    def enqueue(self, client: Redis, queue: str, entries: Sequence[NewEntry]) -> tuple[int, dict[int, RawJob]]:
+    def enqueue(
+        self, client: Redis | OwnConnection, queue: str, entries: Sequence[NewEntry]
+    ) -> tuple[int, dict[int, RawJob]]:
         """Store up to 256 jobs of one queue.
 
         Returns: Redis's time (Unix ms), and by position those that existed, by their id or lock, and were left as they

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
+import pytest
+from redis.exceptions import ConnectionError as ConnectionLost
+
 from flask_queue.store.connect import make_client
+from flask_queue.store.own_connection import OwnConnection
 from flask_queue.store.store import Store
 from tests.support import wait_until
 
@@ -26,7 +33,7 @@ def test_a_closed_store_has_no_connections(redis_url: str, redis_client: redis.R
     store = Store(redis_url, prefix="p", dispatch_timeout_s=2, socket_timeout_s=5)
     for _ in range(2):
         store.client.ping()
-        store.transitions.enqueue(store._dispatch_client, "q", [])
+        store.enqueue("q", [])
         assert ours(redis_client) == 2
         store.close()
         wait_until(lambda: ours(redis_client) == 0)
@@ -40,3 +47,68 @@ def test_a_client_serves_more_threads_than_the_library_would(redis_url: str, red
         for _ in range(LIBRARY_LIMIT + 10):
             stack.enter_context(closing(client.pubsub())).subscribe("news")
         assert ours(redis_client) == LIBRARY_LIMIT + 10
+
+
+@pytest.fixture
+def own(redis_url: str) -> Iterator[OwnConnection]:
+    """As dispatches use it."""
+    with closing(make_client(redis_url, timeout_s=5)) as client:
+        yield OwnConnection(client)
+
+
+def test_a_thread_keeps_its_connection_and_gives_it_back_at_its_end(
+    own: OwnConnection, redis_client: redis.Redis
+) -> None:
+    """However many threads come and go, as those of a web server do."""
+    ids: list[int] = []
+
+    def ask() -> None:
+        ids.extend(own.execute_command("CLIENT", "ID") for _ in range(2))
+
+    for _ in range(20):
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join()
+    assert ids == [ids[0]] * 40
+    ask()
+    assert ours(redis_client) == 1
+
+
+def test_an_answer_that_nobody_waited_for_answers_no_other_question(
+    own: OwnConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupt between question and answer closes the connection."""
+    connection = own._connection()
+    with monkeypatch.context() as patch:
+
+        def interrupted(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr(connection, "read_response", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            own.execute_command("ECHO", "first")
+    assert own.execute_command("ECHO", "second") == b"second"
+
+
+def test_a_connection_that_was_closed_is_an_error_once(own: OwnConnection, redis_client: redis.Redis) -> None:
+    """The next command opens another."""
+    own.execute_command("PING")
+    redis_client.client_kill_filter(_id=own.execute_command("CLIENT", "ID"))
+    with pytest.raises(ConnectionLost):
+        own.execute_command("PING")
+    assert own.execute_command("PING")
+
+
+def test_a_forked_process_has_a_connection_of_its_own(own: OwnConnection) -> None:
+    """The parent's goes on being the parent's."""
+    before = own.execute_command("CLIENT", "ID")
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(write, str(own.execute_command("CLIENT", "ID")).encode())
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert int(os.read(read, 100)) != before
+    assert own.execute_command("CLIENT", "ID") == before
+    os.close(read)
+    os.close(write)

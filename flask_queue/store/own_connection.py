@@ -1,0 +1,60 @@
+"""A connection that each thread keeps."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from .conditions import is_replicas
+
+
+class OwnConnection:
+    """Runs commands on a connection of the calling thread's own.
+
+    A client takes one from its pool for each command, looks whether it is alive, and gives it back, with more around
+    it: a quarter of the processor time of a dispatch. Here a connection that has died is noticed when it is used, and
+    the caller tries again. It goes back to the pool with its thread.
+    """
+
+    def __init__(self, client: Redis) -> None:
+        self._pool = client.connection_pool
+        self._kept = _Kept()
+
+    def execute_command(self, *command: Any) -> Any:
+        """Run one command; its reply. Raises the client library's errors."""
+        connection = self._connection()
+        try:
+            connection.send_command(*command)
+            return connection.read_response()
+        except ResponseError as error:
+            if is_replicas(error):
+                # Another server may be the primary by now.
+                self._let_go()
+            raise
+        except BaseException:
+            # Between question and answer: the next question would get this answer.
+            self._let_go()
+            raise
+
+    def _connection(self) -> Any:
+        kept = self._kept
+        if kept.pid != os.getpid():
+            # A client that has one connection is the library's way to keep it until the client is gone.
+            kept.client = Redis(connection_pool=self._pool, single_connection_client=True)
+            kept.pid = os.getpid()
+        return kept.client.connection
+
+    def _let_go(self) -> None:
+        """Close the connection. The pool knows where the next one leads to."""
+        self._kept.client.connection.disconnect()
+        self._kept.client.close()
+        self._kept.pid = 0
+
+
+class _Kept(threading.local):
+    pid = 0
+    client: Any = None
