@@ -124,6 +124,9 @@ class QueueBroker(EmittingBroker):
         for job in jobs:
             # First, since middleware may add options to a message: Sentry and Tracing send along what they belong to.
             self._emit_before_enqueue(job)
+        if self.has_before("enqueue"):
+            # Or change its payload.
+            jobs = [job._replace(kwargs_json=None) for job in jobs]
         entries = [_entry(job, self.pack(job)) for job in jobs]
         substitute = self.substitute
         enqueue = self.store.enqueue if substitute is None else partial(substitute.enqueue, self)

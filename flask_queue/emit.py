@@ -39,18 +39,17 @@ class EmittingBroker(Broker):
 
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
         """Call the middleware that has this hook, in order; only `MiddlewareError` gets through."""
-        known = self._before
-        hooks = known.get(signal)
-        if hooks is None:
-            # Into what was there before the look: a middleware may have been added meanwhile.
-            hooks = known[signal] = self._hooks_of(f"before_{signal}")
-        for middleware, hook in hooks:
+        for middleware, hook in self._hooks_before(signal):
             try:
                 hook(self, *args, **kwargs)
             except MiddlewareError:
                 raise
             except Exception:
                 self.logger.critical("Unexpected failure in before_%s of %r.", signal, middleware, exc_info=True)
+
+    def has_before(self, signal: str) -> bool:
+        """Whether a middleware has this hook."""
+        return bool(self._hooks_before(signal))
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
         """Call the middleware that has this hook, in reverse order; nothing gets through."""
@@ -69,6 +68,14 @@ class EmittingBroker(Broker):
     def boot_process(self) -> None:
         """Tell the middleware that a worker process of ours has started."""
         super().emit_after("process_boot")
+
+    def _hooks_before(self, signal: str) -> Sequence[Hook]:
+        known = self._before
+        hooks = known.get(signal)
+        if hooks is None:
+            # Into what was there before the look: a middleware may have been added meanwhile.
+            hooks = known[signal] = self._hooks_of(f"before_{signal}")
+        return hooks
 
     def _hooks_of(self, name: str) -> list[Hook]:
         plain = getattr(Middleware, name)

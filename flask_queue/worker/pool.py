@@ -13,11 +13,11 @@ from .executor import Crashed, Ended
 #: Work that may wait in front of a thread, to hide the round trip that fetches more.
 AHEAD_S = 0.010
 #: Jobs a thread may have in front of it, however short they are.
-AHEAD_PER_THREAD = 16
+AHEAD_PER_THREAD = 32
 #: Below this a run time is noise.
 MIN_RUNTIME_S = 1e-6
 #: How much one more run counts in the average run time.
-SMOOTHING = 0.05
+SMOOTHING = 0.01
 
 
 class Pool:

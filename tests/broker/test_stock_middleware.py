@@ -9,7 +9,7 @@ from typing import Any
 import dramatiq
 import pytest
 import redis
-from dramatiq import group
+from dramatiq import Broker, Middleware, group
 from dramatiq.middleware import CurrentMessage, GroupCallbacks, Shutdown
 from dramatiq.rate_limits import ConcurrentRateLimiter
 from dramatiq.rate_limits.backends.redis import RedisBackend as RedisRates
@@ -58,6 +58,18 @@ def test_results_are_kept_for_the_sender(make_bench: MakeBench, redis_client: re
         assert ended(bench, message).result == 8
         by_job = bench.broker.get_actor("Add").send_with_options(kwargs={"x": 1, "y": 2}, store_results=True)
         assert by_job.get_result(block=True) == 3
+
+
+def test_a_middleware_may_change_what_is_sent(make_bench: MakeBench) -> None:
+    """Before it is stored: payload and options."""
+
+    class Doubles(Middleware):
+        def before_enqueue(self, broker: Broker, message: dramatiq.Message[Any], delay: int | None) -> None:
+            message.kwargs["x"] *= 2
+
+    bench = make_bench(Add, middleware=[Doubles])
+    with bench.working():
+        assert bench.finished(Add.dispatch(2, 3).id).result == 7
 
 
 def test_a_failure_is_a_result(make_bench: MakeBench, redis_client: redis.Redis) -> None:

@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis import Redis
 from redis.client import Pipeline
+from redis.exceptions import ResponseError
 
 from flask_queue import FlaskQueue
 from flask_queue.outcome import Completed, Failed
 from flask_queue.record import JobError
+from flask_queue.store import scripts
 from flask_queue.store.transitions import BATCH, CycleRequest, NewEntry, Settlement
 from tests.operations.busy import make_app
 from tests.servers import KINDS, Kind, RedisServer
@@ -117,9 +119,10 @@ def jobs_on_a_server(kind: Kind, making: dict[str, Any]) -> Iterator[tuple[Redis
 
 @contextmanager
 def cpu_of(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
-    """The milliseconds that the server's process computes for each call of the client library, which is its only one.
+    """The milliseconds that the server's process computes for each command of ours, which are its only ones.
 
-    Not the time that passes: on a busy machine others may run in the middle of a call.
+    Not the time that passes: on a busy machine others may run in the middle of a call. Between the scripts of a
+    pipeline others get their turn, so each is sent alone.
     """
     clock, spent = ~server.pid << 3 | 2, []
 
@@ -133,7 +136,17 @@ def cpu_of(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
 
         return measure
 
+    def one_by_one(client: Redis, commands: Sequence[Sequence[Any]]) -> list[Any]:
+        replies: list[Any] = []
+        for command in commands:
+            try:
+                replies.append(client.execute_command(*command))
+            except ResponseError as error:
+                replies.append(error)
+        return replies
+
     with monkeypatch.context() as patch:
+        patch.setattr(scripts, "_pipeline", one_by_one)
         patch.setattr(Redis, "execute_command", measured(Redis.execute_command))
         patch.setattr(Pipeline, "execute", measured(Pipeline.execute))
         yield spent
