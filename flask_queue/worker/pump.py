@@ -17,6 +17,7 @@ from ..store.transitions import CycleReply, CycleRequest
 from .announcer import Announcer
 from .executor import Crashed, Ended
 from .heart import Pulse
+from .heartbeat import beat_s
 from .lane import NEVER_S, Lane
 from .outage import Outage
 from .reaper import Reaper
@@ -78,6 +79,7 @@ class Pump:
         self._announcer = announcer
         self._pulse = pulse
         self._is_burst = is_burst
+        self._beat_s = beat_s(broker.config)
         self._burst_look_s = 0.0
         self._outage: Outage | None = None
         #: Waits in succession that an error ended while Redis was there.
@@ -212,14 +214,23 @@ class Pump:
         for lane in self.lanes.values():
             lane.return_overdue()
         self._suspects.attend()
-        now_s = time.monotonic()
-        lanes = [lane for lane in self.lanes.values() if lane.next_cycle_s(accepting=self._is_claiming) <= now_s]
-        if lanes:
+        if lanes := self._lanes_to_cycle():
             self._exchange(lanes)
         self._came_back()
         self._reap()
         if self._is_claiming:
             self._waiter.listen([lane.queue for lane in self.lanes.values() if lane.is_listening], self._client)
+
+    def _lanes_to_cycle(self) -> list[Lane]:
+        """Those that have something to say; with them, as it is no round trip more, idle ones whose beat is near."""
+        now_s = time.monotonic()
+        lanes = self.lanes.values()
+        due = [lane for lane in lanes if lane.next_cycle_s(accepting=self._is_claiming) <= now_s]
+        if not due or len(due) == len(lanes):
+            return due
+        near_s = now_s + self._beat_s / 2
+        near = [lane for lane in lanes if lane.is_clear and lane.outage is None and lane.beat_at_s <= near_s]
+        return list(dict.fromkeys([*due, *near]))
 
     def _exchange(self, lanes: list[Lane]) -> None:
         """One cycle of each of these lanes."""

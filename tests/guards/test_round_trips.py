@@ -89,9 +89,9 @@ def test_a_drain_takes_jobs_in_batches(meter: Meter) -> None:
 
 
 def test_an_idle_worker_is_all_but_silent() -> None:
-    """Three queues, nothing to do: it waits to be woken, and shows every few seconds that it lives."""
+    """Thirty queues, nothing to do: it waits to be woken, and shows every few seconds, for all at once, its life."""
     with RedisServer() as server:
-        meter = Meter(server, queues=("default", "emails", "reports"))
+        meter = Meter(server, threads=1, queues=("default", *(f"queue{number}" for number in range(29))))
         with meter.app.app_context():
             worker = Worker(meter.broker)
             worker.start()
