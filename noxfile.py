@@ -142,13 +142,21 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure flask-queue and its peers side by side; `-- --only dramatiq,flask-queue --quick` for a fast look."""
-    install_once(session, *group("bench"), "hatchling", *(["matplotlib"] if "--plots" in session.posargs else []))
+    install_once(session, *group("bench"), "hatchling", *(group("plots") if "--plots" in session.posargs else []))
     [wheel] = build_wheel(session) or [Path()]  # none with --install-only
     folder = location(session)
     options = ["--environments", str(folder / "peers"), "--flask-queue", str(wheel)]
     # What the arguments say of the output comes last, and wins.
     options += ["--output", str(folder / "figures"), *session.posargs]
     session.run("python", "-m", "benchmarks.peers", *options, interrupt_timeout=20, terminate_timeout=10)
+
+
+@nox.session
+def growth(session: nox.Session) -> None:
+    """Measure how costs grow with jobs, up to a million, and with queues; `-- --quick` for a fast look."""
+    install_once(session, "--editable", ".", *EXTRAS, *group("plots"))
+    options = ["--output", str(location(session) / "figures"), *session.posargs]
+    session.run("python", "-m", "benchmarks.growth", *options, interrupt_timeout=20, terminate_timeout=10)
 
 
 @nox.session

@@ -38,7 +38,7 @@ def main() -> None:
         # Imported late: matplotlib is there only where plots are wanted.
         from benchmarks.peers.plots import plot
 
-        plot(results, options.output)
+        plot(results, options.output / "figures.svg")
     print(f"Figures: {path}", file=sys.stderr)
     if skipped or any(peer["failures"] for peer in results["peers"].values()):
         sys.exit(1)
@@ -96,7 +96,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", type=_names, default="", metavar="A,B", help=f"these alone, of {names}")
     parser.add_argument("--quick", action="store_true", help="one round of few jobs: shows that it works, not how fast")
     parser.add_argument("--rounds", type=int, help="5 by default, of which medians are taken")
-    parser.add_argument("--plots", action="store_true", help="draw plots too")
+    parser.add_argument("--plots", action="store_true", help="draw figures.svg too")
     parser.add_argument("--output", type=Path, default=Path(), metavar="FOLDER", help="for figures.json and figures.md")
     parser.add_argument("--environments", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--flask-queue", required=True, help=argparse.SUPPRESS)

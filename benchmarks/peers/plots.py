@@ -1,35 +1,55 @@
-"""Plots of a run, as SVG."""
+"""The plot of a run, as SVG."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
+from benchmarks.drawing import BLUE, GREY, drawing
 from benchmarks.peers.ratios import Results, spread
+from benchmarks.peers.report import number
 
-PLOTS = (
-    ("drain", "no-op jobs a second, 1 process", "drain_1_per_s", 0.5),
-    ("dispatch", "dispatches a second, one at a time", "enqueue_per_s", 0.5),
-    ("pickup", "idle pick-up, p99 in ms", "pickup_ms", 0.99),
-    ("cpu", "worker CPU a job in µs", "drain_1_worker_us", 0.5),
-    ("memory", "Redis bytes of a waiting job", "waiting_bytes", 0.5),
+#: Title, figure, and of many samples the share that lies below.
+PANELS = (
+    ("drain, 1 process: jobs a second", "drain_1_per_s", 0.5),
+    ("dispatches a second, one at a time", "enqueue_per_s", 0.5),
+    ("idle pick-up, p99: ms", "pickup_ms", 0.99),
+    ("worker CPU a job: µs", "drain_1_worker_us", 0.5),
+    ("Redis bytes of a waiting job", "waiting_bytes", 0.5),
+    ("Redis bytes of a completed job", "completed_bytes", 0.5),
 )
+COLUMNS = 2
+#: So that the line from least to most shows on it.
+PALE = (GREY, 0.5)
 
 
-def plot(results: Results, folder: Path) -> None:
-    """One file a figure, `<name>.svg`: a bar a peer, with the least and most of any round."""
-    for name, title, figure, share in PLOTS:
-        bars = {peer: values for peer in results["peers"] if (values := spread(results, peer, figure, share))}
-        if not bars:
-            continue
-        drawing = Figure(figsize=(7, 0.4 * len(bars) + 1), layout="constrained")
-        axes = drawing.subplots()
-        middles = [each.middle for each in bars.values()]
-        below = [max(0.0, each.middle - each.least) for each in bars.values()]
-        above = [max(0.0, each.most - each.middle) for each in bars.values()]
-        colours = ["#2563eb" if peer.startswith("flask-queue") else "#9ca3af" for peer in bars]
-        axes.barh(list(bars), middles, xerr=[below, above], color=colours)
-        axes.invert_yaxis()
-        axes.set_title(title)
-        drawing.savefig(folder / f"{name}.svg", metadata={"Date": None})
+def plot(results: Results, path: Path) -> None:
+    """A panel for each figure, in it a bar for each peer, with the least and most of any round."""
+    rows = len(PANELS) // COLUMNS
+    height = rows * (0.24 * len(results["peers"]) + 0.7)
+    with drawing(path, (9, height), rows=rows, columns=COLUMNS) as axes:
+        for position, (place, (title, figure, share)) in enumerate(zip(axes, PANELS, strict=True)):
+            _draw(place, results, figure, share)
+            place.set_title(title)
+            if position % COLUMNS:
+                place.set_yticklabels([])
+
+
+def _draw(axes: Axes, results: Results, figure: str, share: float) -> None:
+    peers = list(results["peers"])
+    found = [spread(results, peer, figure, share) for peer in peers]
+    middles = [each.middle if each else 0.0 for each in found]
+    below = [max(0.0, each.middle - each.least) if each else 0.0 for each in found]
+    above = [max(0.0, each.most - each.middle) if each else 0.0 for each in found]
+    colours = [BLUE if peer.startswith("flask-queue") else PALE for peer in peers]
+    axes.barh(peers, middles, color=colours, height=0.7)
+    axes.errorbar(middles, peers, xerr=[below, above], fmt="none", ecolor=GREY, elinewidth=1, capsize=2)
+    for peer, each in zip(peers, found, strict=True):
+        text, end = (number(each.middle), max(each.most, each.middle)) if each else ("–", 0.0)
+        axes.annotate(text, (end, peer), (4, 0), textcoords="offset points", va="center", color=GREY, fontsize=8)
+    axes.invert_yaxis()
+    axes.margins(x=0.18)
+    axes.set_xlim(left=0)
+    axes.xaxis.set_major_formatter("{x:,g}")
+    axes.grid(visible=False, axis="y")

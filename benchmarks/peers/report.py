@@ -76,15 +76,22 @@ def _warnings(results: Results) -> str:
 def _machine(results: Results) -> str:
     machine, rounds = results["machine"], len(results["moments"])
     moments = [
-        f"{text} {_number(values.middle)} ({_number(values.least)}–{_number(values.most)})"
+        f"{text} {number(values.middle)} ({number(values.least)}–{number(values.most)})"
         for text, figure in (("a PING through redis-py µs", "ping_us"), ("load before a round", "load"))
         if (values := spread(results, "machine", figure))
     ]
     return (
-        f"{machine['processor']}, {machine['cores']} cores, {machine['memory_bytes'] / MIB / 1024:.0f} GiB; "
-        f"{machine['system']}; Redis {machine['redis']} without persistence, Python {machine['python']}. "
+        f"{describe(machine)} "
         f"{'Medians' if rounds > 1 else 'Figures'} of {rounds} alternating round{'s' * (rounds > 1)}, "
         f"least and most of any round in parentheses. In that time: {'; '.join(moments)}."
+    )
+
+
+def describe(machine: dict[str, Any]) -> str:
+    """The machine of a run, in a sentence."""
+    return (
+        f"{machine['processor']}, {machine['cores']} cores, {machine['memory_bytes'] / MIB / 1024:.0f} GiB; "
+        f"{machine['system']}; Redis {machine['redis']} without persistence, Python {machine['python']}."
     )
 
 
@@ -92,25 +99,25 @@ def _table(results: Results, columns: Sequence[Column]) -> str:
     def row(peer: str) -> list[str]:
         return [peer, *(_cell(results, peer, column) for column in columns)]
 
-    return _markdown(["", *(column.head for column in columns)], [row(peer) for peer in results["peers"]])
+    return markdown(["", *(column.head for column in columns)], [row(peer) for peer in results["peers"]])
 
 
 def _cell(results: Results, peer: str, column: Column) -> str:
     values = spread(results, peer, column.figure, column.share)
-    return "–" if values is None else _spread(values, lambda value: _number(value * column.scale))
+    return "–" if values is None else _spread(values, lambda value: number(value * column.scale))
 
 
 def _ratios(results: Results) -> str:
     heads = ["", "against", "ratio", "at least", "aim", ""]
     rows = [_ratio(goal, ratio) for goal in GOALS if (ratio := goal.ratio(results)) is not None]
-    return _markdown(heads, rows) if rows else "flask-queue and a peer are needed."
+    return markdown(heads, rows) if rows else "flask-queue and a peer are needed."
 
 
 def _ratio(goal: Goal, ratio: Spread) -> list[str]:
     met = "aim" if ratio.middle >= goal.aim else "met" if ratio.middle >= (goal.least or 0.0) else "**missed**"
     least = "–" if goal.least is None else f"{goal.least:g}"
     against = "the machine" if goal.theirs[0] == "machine" else goal.theirs[0]
-    return [goal.text, against, _spread(ratio, lambda value: f"{_number(value)}×"), least, f"{goal.aim:g}", met]
+    return [goal.text, against, _spread(ratio, lambda value: f"{number(value)}×"), least, f"{goal.aim:g}", met]
 
 
 def _peers(results: Results) -> str:
@@ -118,7 +125,7 @@ def _peers(results: Results) -> str:
         [name, _versions(peer["versions"]), peer["setting"], peer["guarantee"], peer["keeps"]]
         for name, peer in results["peers"].items()
     ]
-    return _markdown(["", "versions", "setting", "job of a worker that is killed", "keeps"], rows)
+    return markdown(["", "versions", "setting", "job of a worker that is killed", "keeps"], rows)
 
 
 def _versions(versions: dict[str, Any]) -> str:
@@ -131,13 +138,14 @@ def _spread(values: Spread, text: Callable[[float], str]) -> str:
     return f"{text(values.middle)} ({text(values.least)}–{text(values.most)})"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Three digits are all that such measurements have."""
     if value >= 100:
         return f"{float(f'{value:.3g}'):,.0f}"
     return f"{value:.3g}" if value >= 0.005 else "0"
 
 
-def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

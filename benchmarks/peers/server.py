@@ -73,7 +73,10 @@ def serving() -> Iterator[Server]:
     client = redis.Redis(port=port, socket_timeout=_PATIENCE_S)
     try:
         _await(client)
-        yield Server(client, port)
+        server = Server(client, port)
+        # Of a command that it has been sent once, a server keeps a histogram of some 20 kB. Not while jobs are weighed.
+        server.bytes_used()
+        yield server
     finally:
         client.close()
         process.kill()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
+from benchmarks.peers.plots import plot
 from benchmarks.peers.ratios import GOALS, Spread, spread
 from benchmarks.peers.render import BEGIN, END, render
 from benchmarks.peers.report import report
 from benchmarks.peers.table import ADAPTERS, PEERS, chosen
 
+SVG = "{http://www.w3.org/2000/svg}"
 PAGE = Path(__file__).parents[2] / "docs" / "how-fast.md"
 
 
@@ -95,6 +98,18 @@ def test_figures_replace_those_in_the_page(results: dict[str, Any]) -> None:
 def test_the_page_has_a_place_for_them() -> None:
     """docs/how-fast.md is what the figures are put into."""
     assert render(PAGE.read_text(), "figures") != PAGE.read_text()
+
+
+def test_the_plot_has_a_bar_for_each_peer(results: dict[str, Any], tmp_path: Path) -> None:
+    """With its figure written beside it, and a dash where there is none; and it is the same each time."""
+    plot(results, tmp_path / "figures.svg")
+    drawn = (tmp_path / "figures.svg").read_text()
+    words = ["".join(each.itertext()) for each in ElementTree.fromstring(drawn).iter(f"{SVG}text")]
+    assert words.count("flask-queue") == words.count("dramatiq") == 3
+    assert {"12,000", "1,300", "4", "400"} <= set(words)
+    assert words.count("–") == 2 * 4
+    plot(results, tmp_path / "again.svg")
+    assert (tmp_path / "again.svg").read_text() == drawn
 
 
 def test_every_peer_has_an_adapter() -> None:

@@ -1,0 +1,1 @@
+"""How costs grow with jobs and queues: `nox -s growth` (see docs/how-fast.md)."""
