@@ -58,6 +58,14 @@ def test_mail(names: dict[str, Any], tmp_path: Path) -> None:
     assert message_from_bytes(mail.read_bytes())["Message-ID"] == "<invoice-7@shop.example>"
     db.session.remove()
     db.engine.dispose()
+    assert 3 <= hours(guide["SendInvoice"]) < 4
+
+
+def hours(job: Any) -> float:
+    """How long all retries of a job take, on average."""
+    longest_s = (job.backoff.min_s * 2**retry for retry in range(job.max_retries))
+    seconds: float = sum(min(job.backoff.max_s, each) * 0.75 for each in longest_s)
+    return seconds / 3600
 
 
 @pytest.mark.parametrize("is_picture", [True, False])
@@ -126,6 +134,7 @@ def test_webhooks(
     """Delivered, sent again after a back-off, when they say, or not at all; always under the job's id."""
     monkeypatch.setenv("no_proxy", "*")
     guide = Guide("webhooks", names)
+    assert 12 < hours(guide["DeliverWebhook"]) < 24
     with receiver(status, **({"Retry_After": "40"} if status == 429 else {})) as (url, seen):
         record = guide.run(guide["DeliverWebhook"].dispatch(url=url, event="paid", data={"order": 7}))
     assert (record.state, seen) == (state, [record.id])
