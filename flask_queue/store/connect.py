@@ -73,7 +73,7 @@ class _EmbeddedConnection(UnixDomainSocketConnection):
     """Makes sure that the embedded server runs before it connects."""
 
     def __init__(self, resolve: Resolve, **options: Any) -> None:
-        super().__init__(**options)  # type: ignore[no-untyped-call]
+        super().__init__(**options)  # type: ignore[no-untyped-call] # redis-py's
         self._resolve = resolve
 
     def _connect(self) -> Any:
@@ -82,7 +82,7 @@ class _EmbeddedConnection(UnixDomainSocketConnection):
         except QueueUnavailable as error:
             # The client's kind of error: whoever waits until Redis is back waits for this server as well.
             raise RedisConnectionError(str(error)) from error
-        return super()._connect()  # type: ignore[no-untyped-call]
+        return super()._connect()  # type: ignore[no-untyped-call] # redis-py's
 
 
 @contextmanager

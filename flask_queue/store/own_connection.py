@@ -50,9 +50,10 @@ class OwnConnection:
 
     def _let_go(self) -> None:
         """Close the connection. The pool knows where the next one leads to."""
+        # First: an interrupt in the middle of this must not leave a closed client to the next command.
+        self._kept.pid = 0
         self._kept.client.connection.disconnect()
         self._kept.client.close()
-        self._kept.pid = 0
 
 
 class _Kept(threading.local):

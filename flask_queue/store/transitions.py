@@ -27,8 +27,6 @@ BATCH = 256
 SUSPECT_FROM = 2
 #: The poke of a worker that died before it was read goes away by itself.
 POKE_EXPIRY_MS = 60_000
-#: Later than any time of Redis.
-ANY_TIME_MS = 1 << 52
 #: Before a suspect comes back, and between two of them: drawn from this range, so that workers do not meet over them.
 SUSPECT_PAUSE_MS = (200, 600)
 
@@ -217,9 +215,7 @@ class Transitions:
         """The jobs a worker holds without knowing: it did not hear the reply of the claim. Redis: held.lua."""
         return _claimed(run(client, Call(load("held"), self.keys(queue), known, worker)))
 
-    def reap(
-        self, client: Redis, queue: str, *, lease_ms: int, max_recoveries: int, by_ms: int = ANY_TIME_MS
-    ) -> Reaped:
+    def reap(self, client: Redis, queue: str, *, lease_ms: int, max_recoveries: int, by_ms: int) -> Reaped:
         """Take back the jobs of one worker that has been silent for longer than the lease.
 
         Args:

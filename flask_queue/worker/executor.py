@@ -219,7 +219,7 @@ class Executor:
         error = JobError("UnknownJob", _UNKNOWN_JOB.format(delivery.actor_name))
         logger.error("Job %s fails: %s.", delivery.job_id, error.message)
         delivery.fail()
-        delivery.stuff_exception(ActorNotFound(delivery.actor_name))  # type: ignore[no-untyped-call]
+        delivery.stuff_exception(ActorNotFound(delivery.actor_name))
         self._acknowledge(delivery)
         return Failed(error)
 

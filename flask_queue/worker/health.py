@@ -106,7 +106,7 @@ class _Probe(BaseHTTPRequestHandler):
         else:
             self.send_error(HTTPStatus.NOT_FOUND)
 
-    do_HEAD = do_GET  # noqa: N815
+    do_HEAD = do_GET  # noqa: N815 # the name that http.server calls
 
     def log_message(self, format: str, *args: object) -> None:
         """Probes come every few seconds: nobody wants to read of them."""

@@ -204,7 +204,9 @@ class Lane:
         self.reap_at_s = self._lease_end_s(now_s, reply)
         self.opens_at_s = now_s + (reply.opens_ms - reply.now_ms) / 1000 if reply.opens_ms > 0 else NEVER_S
         self.is_hungry = (reply.left > 0 and reply.opens_ms == 0) or self.due_at_s <= now_s
-        self.was_silent = self._last_beat_ms > 0 and reply.now_ms - self._last_beat_ms > self._silence_ms
+        gap_ms = reply.now_ms - self._last_beat_ms if self._last_beat_ms else 0
+        # Of the first cycle only its own time is known.
+        self.was_silent = max(gap_ms, (now_s - self._asked_at_s) * 1000) > self._silence_ms
         self._last_beat_ms = reply.now_ms
         self.take(reply.claimed, accepting=True)
         # A job that runs may be asked to stop at any time, and shall know within a second.

@@ -10,6 +10,9 @@ from ..broker import QueueBroker
 from .lane import Lane
 from .server import look_at_server
 
+#: A call that takes longer than this share of a lease was held up, as may be what the living sent meanwhile.
+HELD_UP = 1 / 4
+
 
 class Reaper:
     """Takes back the jobs of workers whose lease is over. Belongs to the pump's thread."""
@@ -26,8 +29,10 @@ class Reaper:
         self.from_s = time.monotonic() + self._lease_s
 
     def look_at_server(self, client: Redis) -> None:
-        """Spare the living after a restart of Redis: no beat in it is worth anything then."""
-        if look_at_server(client) < self._lease_s:
+        """Spare the living after a restart of Redis, or one that hangs: no beat in it is worth anything then."""
+        asked_s = time.monotonic()
+        up_s = look_at_server(client)
+        if up_s < self._lease_s or time.monotonic() - asked_s > self._lease_s * HELD_UP:
             self.spare_the_living()
 
     def is_due(self, lane: Lane) -> bool:
@@ -38,8 +43,7 @@ class Reaper:
     def reap(self, client: Redis, lane: Lane) -> None:
         """Take back the jobs of one dead worker, if there is one. Redis: one round trip."""
         lease_ms = round(self._lease_s * 1000)
-        # Where Redis hung for longer than this, what the living sent meanwhile may still wait behind this call.
-        by_ms = lane.redis_now_ms + lease_ms // 4
+        by_ms = lane.redis_now_ms + round(lease_ms * HELD_UP)
         reaped = self._transitions.reap(
             client, lane.queue, lease_ms=lease_ms, max_recoveries=self._max_recoveries, by_ms=by_ms
         )

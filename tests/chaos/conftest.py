@@ -18,6 +18,7 @@ from tests.chaos import program
 from tests.chaos.checker import check
 from tests.chaos.journal import Fault, Line, Notes, Sent
 from tests.chaos.session import collect, is_settled
+from tests.store.driver import ANY_TIME_MS
 from tests.support import wait_until
 
 
@@ -45,7 +46,7 @@ class Scene:
     def reap(self, queue: str, worker: str) -> None:
         """Let a worker's lease run out now."""
         self.client.zadd(self.key(queue, "workers"), {worker: 0})
-        self.broker.store.transitions.reap(self.client, queue, lease_ms=2000, max_recoveries=3)
+        self.broker.store.transitions.reap(self.client, queue, lease_ms=2000, max_recoveries=3, by_ms=ANY_TIME_MS)
 
     def work(self) -> None:
         """Run all there is, also what is due later."""

@@ -11,7 +11,6 @@ from flask_queue.record import JobError
 from flask_queue.store.actions import DELETABLE, RETRIABLE, Actions
 from flask_queue.store.state import StateRecord
 from flask_queue.store.transitions import (
-    ANY_TIME_MS,
     CycleReply,
     CycleRequest,
     Limits,
@@ -39,6 +38,8 @@ DAY_MS = 86_400_000
 KEEP = Retention(10_000, DAY_MS, 10_000, DAY_MS)
 NO_LIMITS = Limits()
 LEASE_MS = 15_000
+#: Later than any time of Redis.
+ANY_TIME_MS = 1 << 52
 
 
 @dataclass

@@ -74,17 +74,19 @@ def test_a_thread_keeps_its_connection_and_gives_it_back_at_its_end(
     assert ours(redis_client) == 1
 
 
+@pytest.mark.parametrize("interrupted_at", [["read_response"], ["read_response", "disconnect"]], ids=str)
 def test_an_answer_that_nobody_waited_for_answers_no_other_question(
-    own: OwnConnection, monkeypatch: pytest.MonkeyPatch
+    own: OwnConnection, monkeypatch: pytest.MonkeyPatch, interrupted_at: list[str]
 ) -> None:
-    """An interrupt between question and answer closes the connection."""
+    """An interrupt between question and answer closes the connection, also where another comes while it does."""
     connection = own._connection()
     with monkeypatch.context() as patch:
 
         def interrupted(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
-        patch.setattr(connection, "read_response", interrupted)
+        for name in interrupted_at:
+            patch.setattr(connection, name, interrupted)
         with pytest.raises(KeyboardInterrupt):
             own.execute_command("ECHO", "first")
     assert own.execute_command("ECHO", "second") == b"second"

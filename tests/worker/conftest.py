@@ -12,8 +12,10 @@ from flask import Flask
 
 from flask_queue import FlaskQueue, Job, JobRecord, JobState, Queue
 from flask_queue.current import broker_of
+from flask_queue.store.transitions import Reaped
 from flask_queue.worker import Worker
 from tests.servers import RedisServer
+from tests.store.driver import ANY_TIME_MS
 from tests.support import wait_until
 
 FINISHED = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
@@ -50,6 +52,11 @@ class Bench:
         """Work until nothing is left."""
         with self.working(is_burst=True) as worker:
             assert worker.join(20), "the burst does not end"
+
+    def bury(self, *, max_recoveries: int = 3) -> Reaped:
+        """Take a worker for dead, whether it lives or not."""
+        reap, client = self.broker.store.transitions.reap, self.broker.store.client
+        return reap(client, "default", lease_ms=-1000, max_recoveries=max_recoveries, by_ms=ANY_TIME_MS)
 
     def finished(self, job_id: str, timeout: float = 10) -> JobRecord:
         """The record of a job, once it is finished."""

@@ -65,7 +65,7 @@ def stock(url: str, jobs: int) -> Drain:
     import dramatiq
     from dramatiq.brokers.redis import RedisBroker
 
-    broker = RedisBroker(url=url)  # type: ignore[no-untyped-call]
+    broker = RedisBroker(url=url)
     dramatiq.set_broker(broker)
 
     @dramatiq.actor

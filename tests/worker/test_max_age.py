@@ -74,7 +74,7 @@ def test_a_crash_makes_no_job_older(make_bench: MakeBench) -> None:
     job_id = SendCode.options(delay_s=3600).dispatch("on time").id
     age(bench, job_id, 3600)
     claim(bench)
-    bench.broker.store.transitions.reap(bench.broker.store.client, "default", lease_ms=0, max_recoveries=3)
+    bench.bury()
     bench.run_all()
     record = bench.queue.get(job_id)
     assert (ran, record.state, record.recoveries) == (["on time"], "completed", 1)

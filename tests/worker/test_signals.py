@@ -214,10 +214,9 @@ def test_a_late_end_is_not_told(make_bench: MakeBench, heard: Heard) -> None:
     """A worker that was taken for dead must not tell of an end that changed nothing: another has the job."""
     bench = make_bench(Waits)
     job_id = Waits.dispatch().id
-    store = bench.broker.store
     with bench.working():
         assert begun.wait(10)
-        store.transitions.reap(store.client, "default", lease_ms=-1000, max_recoveries=3)
+        bench.bury()
         assert bench.queue.get(job_id).recoveries == 1
         gate.set()
         bench.finished(job_id)

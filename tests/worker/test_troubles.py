@@ -239,11 +239,10 @@ def test_a_job_that_comes_back_while_it_still_runs(make_bench: MakeBench) -> Non
     """Taken for dead, a worker claims its own job again: the first run settles nothing, the second one does."""
     bench = make_bench(Waits)
     job_id = Waits.dispatch().id
-    store = bench.broker.store
     with bench.working({"default": 2}):
         assert started.wait(5)
         started.clear()
-        wait_until(lambda: store.transitions.reap(store.client, "default", lease_ms=0, max_recoveries=3).recovered == 1)
+        wait_until(lambda: bench.bury().recovered == 1)
         assert started.wait(5)
         gate.set()
         record = bench.finished(job_id)
@@ -311,6 +310,49 @@ def test_a_look_for_the_dead_that_was_held_up_spares_all_for_a_lease(
     assert second_s - first_s >= LEASE_S
 
 
+@pytest.mark.parametrize("call", ["info", "cycle"])
+def test_a_worker_that_starts_while_redis_hangs_takes_nobody_for_dead_at_once(
+    own_server: RedisServer, make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Its first calls came through after more than a lease; the beats of the living may come later still."""
+    bench = make_bench(Notes, url=own_server.url, QUEUE_LEASE_S=LEASE_S)
+    transitions = bench.broker.store.transitions
+    cycle, reap = transitions.cycle, transitions.reap
+    thawed_s: list[float] = []
+    looks_s: list[float] = []
+
+    def thaw() -> None:
+        thawed_s.append(time.monotonic())
+        own_server.thaw()
+
+    def hang() -> None:
+        own_server.freeze()
+        threading.Timer(LEASE_S * 1.5, thaw).start()
+
+    def first_cycle(*args: Any) -> Any:
+        monkeypatch.setattr(transitions, "cycle", cycle)
+        hang()
+        return cycle(*args)
+
+    def look(*args: Any, **kwargs: Any) -> Reaped:
+        looks_s.append(time.monotonic())
+        return reap(*args, **kwargs)
+
+    Notes.dispatch()
+    request = CycleRequest("default", want=1, idle=1)
+    transitions.cycle(bench.broker.store.client, "living", bench.broker.retention, [request])
+    # Up for longer than a lease: a server that has just started is another reason.
+    wait_until(lambda: bench.broker.store.client.info()["uptime_in_seconds"] > LEASE_S + 1)
+    monkeypatch.setattr(transitions, "reap", look)
+    if call == "cycle":
+        monkeypatch.setattr(transitions, "cycle", first_cycle)
+    else:
+        hang()
+    with bench.working():
+        wait_until(lambda: bool(looks_s), 10)
+    assert looks_s[0] >= thawed_s[0] + LEASE_S
+
+
 def test_a_redis_that_lost_its_data_is_worked_on(make_bench: MakeBench) -> None:
     """What was running ends as late, what is dispatched then runs; nothing of the old jobs is in the way."""
     with RedisServer() as server:
@@ -339,7 +381,7 @@ def lose_workers(bench: Bench, count: int) -> None:
 
     for number in range(count):
         wait_until(partial(claims, f"dead-{number}"))
-        store.transitions.reap(store.client, "default", lease_ms=0, max_recoveries=count)
+        bench.bury(max_recoveries=count)
 
 
 def test_a_suspect_that_is_taken_away_while_it_waits_does_not_begin(
@@ -352,12 +394,11 @@ def test_a_suspect_that_is_taken_away_while_it_waits_does_not_begin(
     bench = make_bench(Notes, Waits)
     suspect = Notes.dispatch(7)
     lose_workers(bench, SUSPECT_FROM)
-    store = bench.broker.store
     with bench.working({"default": 2}):
         Waits.dispatch()
         assert started.wait(5)
         bench.reaches(suspect.id, JobState.ACTIVE)
-        wait_until(lambda: store.transitions.reap(store.client, "default", lease_ms=0, max_recoveries=9).recovered)
+        wait_until(lambda: bench.bury(max_recoveries=9).recovered)
         gate.set()
         wait_until(lambda: bench.queue.counts()["default"]["completed"] == 2)
     assert ran == [7]

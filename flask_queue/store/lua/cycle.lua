@@ -8,8 +8,8 @@
 --       what includes/settle.lua reads; at most 256 in all
 -- Returns: now (Unix ms), how many are left ready, when they may be claimed (Unix ms, 0 now, -1 once a marker says so),
 --       next due time (Unix ms, 0 none), oldest beat of a worker (Unix ms), jobs this worker holds now, id and number of
---       each run whose settling came too late, claimed jobs (id, state record, message of each, flat), ids of its jobs that were asked to stop,
---       ids whose runs ended cancelled since their jobs had been asked to stop
+--       each run whose settling came too late, claimed jobs (id, state record, message of each, flat), ids of its jobs that were
+--       asked to stop, ids whose runs ended cancelled since their jobs had been asked to stop
 local tag, worker, want, idle = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local rate_limit, rate_ms, max_running = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 local suspect_from = tonumber(ARGV[12])
