@@ -88,7 +88,7 @@ class UnknownQueue(QueueError, QueueNotFound):
     def __init__(self, queue: str, known: Sequence[str] = ()) -> None:
         self.queue = queue
         names = ", ".join(sorted(known)) or "none"
-        super().__init__(  # type: ignore[no-untyped-call]
+        super().__init__(  # type: ignore[no-untyped-call] # Dramatiq's
             f"No queue {queue!r} is configured (configured: {names}). Add it to FlaskQueue(queues=[…])."
         )
 

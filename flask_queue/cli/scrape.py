@@ -31,5 +31,5 @@ def _of_actors() -> str:
     from prometheus_client.multiprocess import MultiProcessCollector
 
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, DB_PATH)  # type: ignore[no-untyped-call]
+    MultiProcessCollector(registry, DB_PATH)
     return generate_latest(registry).decode()

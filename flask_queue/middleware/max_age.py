@@ -21,7 +21,7 @@ class MaxAge(AgeLimit):
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
         """Refuse what is too old: for good, and without spending an attempt."""
         if self.max_age or uses(broker, message, "max_age"):
-            super().before_process_message(broker, message)  # type: ignore[no-untyped-call]
+            super().before_process_message(broker, message)  # type: ignore[no-untyped-call] # Dramatiq's
         max_age_s: float | None = getattr(broker.actors.get(message.actor_name), "max_age_s", None)
         if max_age_s is None or not isinstance(message, Delivery) or message.age_s <= max_age_s:
             return

@@ -29,7 +29,7 @@ class Retries(StockRetries):
             message.error = describe_error(exception)
             # Dramatiq counts here; after an operator's retry ours starts anew.
             message.options["retries"] = message.attempt - 1
-            super().after_process_message(broker, message, exception=exception)  # type: ignore[no-untyped-call]
+            super().after_process_message(broker, message, exception=exception)  # type: ignore[no-untyped-call] # Dramatiq's
             return
         message.outcome = decide(policy, message.attempt, exception)
         if isinstance(message.outcome, Failed):

@@ -18,7 +18,7 @@ class Callbacks(StockCallbacks):
     ) -> None:
         """Send what follows, if the message or its actor names it."""
         if uses(broker, message, "on_success", "on_failure"):
-            super().after_process_message(broker, message, result=result, exception=exception)  # type: ignore[no-untyped-call]
+            super().after_process_message(broker, message, result=result, exception=exception)  # type: ignore[no-untyped-call] # Dramatiq's
 
 
 class Pipelines(StockPipelines):
@@ -29,7 +29,7 @@ class Pipelines(StockPipelines):
     ) -> None:
         """Send the next message of the pipeline, if there is one."""
         if "pipe_target" in message.options:
-            super().after_process_message(broker, message, result=result, exception=exception)  # type: ignore[no-untyped-call]
+            super().after_process_message(broker, message, result=result, exception=exception)  # type: ignore[no-untyped-call] # Dramatiq's
 
 
 class ShutdownNotifications(StockShutdownNotifications):
@@ -38,7 +38,7 @@ class ShutdownNotifications(StockShutdownNotifications):
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
         """Note the thread, if it is to be interrupted when the worker stops."""
         if self.notify_shutdown or uses(broker, message, "notify_shutdown"):
-            super().before_process_message(broker, message)  # type: ignore[no-untyped-call]
+            super().before_process_message(broker, message)  # type: ignore[no-untyped-call] # Dramatiq's
 
 
 def uses(broker: Broker, message: MessageProxy, *options: str) -> bool:

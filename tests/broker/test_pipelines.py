@@ -23,7 +23,7 @@ from tests.worker.conftest import MakeBench
 
 def test_a_pipeline_goes_through_several_queues(make_bench: MakeBench, redis_url: str) -> None:
     """Each result is the last argument of the next message; every one can be had afterwards."""
-    results = Results(backend=RedisBackend(url=redis_url), store_results=True)  # type: ignore[no-untyped-call]
+    results = Results(backend=RedisBackend(url=redis_url), store_results=True)
     bench = make_bench(queues=[Queue("default"), Queue("other")], middleware=[lambda: results])
 
     @bench.queue.actor()
@@ -53,7 +53,7 @@ def test_a_delay_of_a_later_message_counts_from_its_turn(make_bench: MakeBench) 
 
     pipe = nothing.message() | nothing.message_with_options(delay=60_000)
     with bench.working():
-        pipe.run()  # type: ignore[no-untyped-call]
+        pipe.run()
         bench.finished(f"default:{pipe.messages[0].message_id}")
     delayed = bench.queue.get(f"default:{pipe.messages[1].message_id}")
     assert delayed.state == "delayed"
@@ -66,7 +66,7 @@ def test_a_follow_up_is_stored_once_though_its_worker_dies(
     app = make_app(redis_url)
     broker = broker_of(app)
     pipe = broker.get_actor("first").message() | broker.get_actor("second").message()
-    pipe.run()  # type: ignore[no-untyped-call]
+    pipe.run()
     dying = [sys.executable, "-m", "tests.broker.pipeline_worker", redis_url]
     died = subprocess.run(
         dying, env={**os.environ, "PYTHONPATH": str(pytestconfig.rootpath)}, timeout=20, check=False, cwd=Path.cwd()

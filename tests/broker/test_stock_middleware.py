@@ -41,7 +41,7 @@ def outcomes(record: JobRecord) -> list[str]:
 
 def make_results(client: redis.Redis) -> Results:
     """Dramatiq's Results, on Redis."""
-    return Results(backend=RedisResults(client=client))  # type: ignore[no-untyped-call]
+    return Results(backend=RedisResults(client=client))
 
 
 def test_results_are_kept_for_the_sender(make_bench: MakeBench, redis_client: redis.Redis) -> None:
@@ -86,7 +86,7 @@ def test_a_failure_is_a_result(make_bench: MakeBench, redis_client: redis.Redis)
 
 def test_a_group_calls_back_when_all_its_messages_are_done(make_bench: MakeBench, redis_client: redis.Redis) -> None:
     """Once, after the last of them."""
-    rates = RedisRates(client=redis_client)  # type: ignore[no-untyped-call]
+    rates = RedisRates(client=redis_client)
     bench = make_bench(middleware=[lambda: GroupCallbacks(rates)])
     ran: list[str] = []
 
@@ -99,7 +99,7 @@ def test_a_group_calls_back_when_all_its_messages_are_done(make_bench: MakeBench
         ran.append("whole")
 
     messages = [part.message(number) for number in range(5)]
-    parts: Any = group(messages, broker=bench.broker)  # type: ignore[no-untyped-call]
+    parts: Any = group(messages, broker=bench.broker)
     parts.add_completion_callback(whole.message())
     with bench.working():
         parts.run()
@@ -238,8 +238,8 @@ def test_an_actor_that_asks_for_a_retry_gets_it(make_bench: MakeBench) -> None:
 def test_a_rate_limiter_sends_a_message_back(make_bench: MakeBench, redis_client: redis.Redis) -> None:
     """RateLimitExceeded is a retry like any other, and nothing is lost."""
     bench = make_bench()
-    rates = RedisRates(client=redis_client)  # type: ignore[no-untyped-call]
-    limiter = ConcurrentRateLimiter(rates, "alone", limit=1)  # type: ignore[no-untyped-call]
+    rates = RedisRates(client=redis_client)
+    limiter = ConcurrentRateLimiter(rates, "alone", limit=1)
     running: list[int] = []
 
     @bench.queue.actor(min_backoff=20, max_backoff=40, max_retries=1000)

@@ -42,16 +42,16 @@ MODULE = {
     "tests/test_old.py": "def test_nothing() -> None: ...\n",
 }
 PACKAGE = {
-    "shop/__init__.py": FACTORY.format(imports="from .work.a import A\nfrom .work.b import B\n", jobs="A, B"),
-    "shop/work/__init__.py": "",
-    "shop/work/a.py": JOB.format(name="A"),
-    "shop/work/b.py": JOB.format(name="B"),
+    "shop/__init__.py": FACTORY.format(imports="from .tasks.a import A\nfrom .tasks.b import B\n", jobs="A, B"),
+    "shop/tasks/__init__.py": "",
+    "shop/tasks/a.py": JOB.format(name="A"),
+    "shop/tasks/b.py": JOB.format(name="B"),
 }
 #: A project's files, where the job goes, and how it is imported.
 LAYOUTS = [
     (SINGLE, "jobs.py", "jobs"),
     (MODULE, "shop/jobs.py", "shop.jobs"),
-    (PACKAGE, "shop/work/send_invoice.py", "shop.work.send_invoice"),
+    (PACKAGE, "shop/tasks/send_invoice.py", "shop.tasks.send_invoice"),
 ]
 IDS = ["single", "module", "package"]
 
@@ -109,7 +109,7 @@ def test_a_job_is_written_where_the_others_are(project: Project, job: str, modul
 def written(project: Project) -> list[str]:
     """A new job's file, and its test's."""
     project.run("queue", "make-job", "SendInvoice")
-    return ["shop/work/send_invoice.py", "tests/test_send_invoice.py"]
+    return ["shop/tasks/send_invoice.py", "tests/test_send_invoice.py"]
 
 
 @pytest.mark.parametrize("project", [PACKAGE], ids=["package"], indirect=True)

@@ -20,7 +20,7 @@ FILES = sorted(path for path in DEPLOY.rglob("*") if path.is_file())
 def unit(name: str) -> RawConfigParser:
     """A systemd unit; a key that a section has twice is an error."""
     parser = RawConfigParser(delimiters=("=",), comment_prefixes=("#",), strict=True)
-    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.optionxform = str  # type: ignore[assignment, method-assign] # as the library documents it
     parser.read_string((DEPLOY / "systemd" / name).read_text())
     return parser
 

@@ -109,7 +109,7 @@ def test_a_request_its_dispatch_and_the_runs_are_one_trace(traced: Traced) -> No
     """With a retry, and with what a hook dispatches: each is the child of what led to it."""
     bench = traced.bench
     bench.app.add_url_rule("/sign-up", view_func=lambda: {"job": Welcome.dispatch("retried").id})
-    FlaskInstrumentor().instrument_app(bench.app, tracer_provider=traced.provider)  # type: ignore[no-untyped-call]
+    FlaskInstrumentor().instrument_app(bench.app, tracer_provider=traced.provider)
     job: Any = bench.app.test_client().get("/sign-up").json
     bench.run_all()
     [request], [dispatch] = traced.spans("GET /sign-up"), traced.spans("dispatch Welcome")

@@ -25,7 +25,7 @@ class Add(Job):
         return x + y
 
 
-queue = FlaskQueue(jobs=[Add], middleware=[lambda: Results(backend=StubBackend())])  # type: ignore[no-untyped-call]
+queue = FlaskQueue(jobs=[Add], middleware=[lambda: Results(backend=StubBackend())])
 
 
 @queue.actor()

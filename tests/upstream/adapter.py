@@ -74,19 +74,19 @@ def redis_worker(redis_broker: TestedBroker) -> Iterator[TestedWorker]:
 @pytest.fixture
 def redis_result_backend(redis_client: redis.Redis) -> ResultBackend:
     """Dramatiq's own, on our server."""
-    return RedisResults(client=redis_client)  # type: ignore[no-untyped-call]
+    return RedisResults(client=redis_client)
 
 
 @pytest.fixture(params=["redis", "stub"])
 def result_backend(request: pytest.FixtureRequest, redis_client: redis.Redis) -> ResultBackend:
     """Each of Dramatiq's own that our users can have without another server."""
-    return StubResults() if request.param == "stub" else RedisResults(client=redis_client)  # type: ignore[no-untyped-call]
+    return StubResults() if request.param == "stub" else RedisResults(client=redis_client)
 
 
 @pytest.fixture(params=["redis", "stub"])
 def rate_limiter_backend(request: pytest.FixtureRequest, redis_client: redis.Redis) -> RateLimiterBackend:
     """Each of Dramatiq's own that our users can have without another server."""
-    return StubRates() if request.param == "stub" else RedisRates(client=redis_client)  # type: ignore[no-untyped-call]
+    return StubRates() if request.param == "stub" else RedisRates(client=redis_client)
 
 
 def _as_global_broker(broker: TestedBroker) -> Iterator[TestedBroker]:

@@ -71,7 +71,7 @@ class TestedBroker(QueueBroker):
         try:
             wait_until(lambda: self.counts(queue_name).items() >= _NOTHING_LEFT.items(), timeout_s)
         except AssertionError:
-            raise QueueJoinTimeout(queue_name) from None  # type: ignore[no-untyped-call]
+            raise QueueJoinTimeout(queue_name) from None
         if self._fail_fast if fail_fast is None else fail_fast:
             for message in self.dead_letters:
                 if message.queue_name == queue_name:
