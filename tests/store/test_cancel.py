@@ -89,7 +89,8 @@ def test_an_active_job_is_only_asked(queue: Driver) -> None:
     assert queue.cancel("a") == ["a"]
     assert queue.cancel("a") == ["a"]
     assert queue.state("a") == before
-    assert queue.client.smembers(queue.keys["cancelling"]) == {b"a"}
+    # A list with the oldest client library.
+    assert set(queue.client.smembers(queue.keys["cancelling"])) == {b"a"}
 
 
 def test_a_job_that_finished_unaware_is_completed(queue: Driver) -> None:
