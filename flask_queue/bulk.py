@@ -53,11 +53,13 @@ _LETTERS = {state: letter for letter, state in STATES.items()}
 class BulkStep:
     """What a step of a bulk action did, and how far it is."""
 
+    #: How many jobs it changed.
     done: int
     #: Jobs that matched, and were in another state by then, or are kept back by another job's unique key.
     refused: int
-    #: How many jobs were looked at, in the steps before too, and how many there are to look at, about.
+    #: How many jobs were looked at, in the steps before too.
     scanned: int
+    #: How many there are to look at, about.
     total: int
     #: Of the next step, None after the last one.
     next_cursor: str | None = None
@@ -90,7 +92,16 @@ class Bulk:
         self._trail = Trail(broker, actor)
 
     def count(self, action: Action, query: Query) -> Count:
-        """How many jobs a bulk action would be for, as `Monitor.count`."""
+        """For how many jobs a bulk action would be: `number`; without `is_exact` so many were found within 0.7 s.
+
+        Args:
+            action: `retry`, `cancel`, `promote` or `delete`.
+            query: to which jobs; see `Monitor.query`.
+
+        Raises:
+            ValueError: no such action.
+            QueueUnavailable: Redis is away.
+        """
         return self._queries.count(_narrowed(action, query), secrets=self._secrets)
 
     def step(self, action: Action, query: Query, cursor: str | None = None) -> BulkStep:
@@ -101,9 +112,11 @@ class Bulk:
         delayed meanwhile, as for a retry of their own, can be left out.
 
         Args:
-            action: what to do.
+            action: `retry`, `cancel`, `promote` or `delete`.
             query: to which jobs, of those in a state from which the action leads on; see `Monitor.query`.
             cursor: the `next_cursor` of the step before.
+
+        Returns: how many were done, and the cursor of the next step.
 
         Raises:
             ValueError: no such action, or a wrong cursor.
@@ -136,8 +149,10 @@ class Bulk:
         """Act on these jobs; one entry in the audit trail. Redis: one round trip.
 
         Args:
-            action: what to do.
+            action: `retry`, `cancel`, `promote` or `delete`.
             job_ids: up to 1,000 full ids.
+
+        Returns: which were done, and why others were not.
 
         Raises:
             ValueError: no such action, or too many ids.

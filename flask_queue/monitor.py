@@ -22,7 +22,11 @@ from .store.totals import QueueTotals, totals
 
 
 class Monitor:
-    """Looks at the jobs of one app, and changes nothing."""
+    """Looks at the jobs of one app, and changes nothing.
+
+    Args:
+        broker: of the app.
+    """
 
     def __init__(self, broker: QueueBroker) -> None:
         self._broker = broker
@@ -64,7 +68,12 @@ class Monitor:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> Query:
-        """What these arguments of `jobs` ask for; raises what it raises."""
+        """What `FlaskQueue.jobs` would look for, given the same arguments. Asks Redis nothing.
+
+        Raises:
+            UnknownQueue: no such queue.
+            ValueError: no such state, or another wrong argument.
+        """
         given_since, given_until = (given("jobs", *each, moment) for each in (("since", since), ("until", until)))
         asked = Query(
             states=None if state is None else (given("jobs", "state", state, state_of),),

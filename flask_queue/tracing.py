@@ -54,7 +54,7 @@ _run: ContextVar[_Run | None] = ContextVar("flask_queue_traced_run", default=Non
 class Tracing(Middleware):
     """Spans for dispatches and runs, by OpenTelemetry's conventions for messaging.
 
-    A job's context travels in its message, some 80 bytes; without a tracer provider nothing is sent along.
+    A job's context travels in its message, some 100 bytes; without a tracer provider nothing is sent along.
 
     Args:
         tracer_provider: None for the global one, which may be set later.

@@ -32,10 +32,10 @@ class Desk:
 
     @cached_property
     def monitor(self) -> Monitor:
-        """Reads."""
+        """Reads: has the calls of `FlaskQueue` that change nothing, and `query`."""
         return Monitor(self.broker)
 
     @cached_property
     def operations(self) -> Operations:
-        """Acts, in this visitor's name."""
+        """Acts: has the calls of `FlaskQueue` that change something; in this visitor's name."""
         return Operations(self.broker, actor=self.user)

@@ -46,7 +46,7 @@ class Shell(BaseView):
 
     #: Seconds between two live updates of an open page.
     live_interval_s: ClassVar[int] = 5
-    #: The tabs; a subclass with pages of its own adds some.
+    #: The tabs: section, label, endpoint; a subclass with pages of its own adds some.
     navigation: ClassVar[Sequence[tuple[str, str, str]]] = NAVIGATION
 
     def __init__(self, name: str = "Queues", *, endpoint: str = "flask_queue_admin", **options: Any) -> None:
@@ -77,7 +77,14 @@ class Shell(BaseView):
         return Desk(current_broker(), self.user(), self._why_read_only is None)
 
     def page(self, name: str, *, status: int = 200, **context: Any) -> Response:
-        """The page made from `templates/flask_queue/<name>.html`."""
+        """The page made from `templates/flask_queue/<name>.html`.
+
+        Args:
+            name: of the template; also the section of `navigation` that is shown as the current one, unless `context`
+                names another `section`.
+            status: of HTTP.
+            context: what the template gets besides what all pages have.
+        """
         context |= {
             "draw": charts,
             "address": request.script_root + request.full_path.removesuffix("?"),
@@ -93,7 +100,13 @@ class Shell(BaseView):
         return make_response(self.render(f"flask_queue/{name}.html", **context), status)
 
     def back(self, message: str, *, to: str | None = None, is_error: bool = False) -> ResponseReturnValue:
-        """Ends a change: tells what happened on the page that the visitor comes to."""
+        """The end of a change: a redirect to a page that tells what happened.
+
+        Args:
+            message: what happened.
+            to: the address of that page; None for the one whose form was sent.
+            is_error: shown as one.
+        """
         flash(message, "error" if is_error else "success")
         return redirect(to or self._origin(), 303)
 

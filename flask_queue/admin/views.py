@@ -46,6 +46,7 @@ class QueueView(Shell, ActionsMixin):
 
     #: Attributes of `JobRecord`, or names that `column_formatters` has.
     column_list: ClassVar[Sequence[str]] = columns.COLUMNS
+    #: Column → what stands above it.
     column_labels: ClassVar[Mapping[str, str]] = {}
     #: Column → function of view, context, record and the column's name; what it returns is escaped unless it is Markup.
     column_formatters: ClassVar[Mapping[str, Formatter]] = {}

@@ -9,16 +9,22 @@ from enum import Enum
 from typing import Any
 
 import pytest
+from dramatiq import Middleware
 from sphinx.pycode import ModuleAnalyzer
 
 import flask_queue
 from flask_queue import signals, testing
+from flask_queue.admin.views import QueueView
+from flask_queue.bulk import Applied, Bulk, BulkStep
 from flask_queue.job import Dispatcher, OptionsCall
+from flask_queue.monitor import Monitor
+from flask_queue.tracing import Tracing
 
 PUBLIC: list[Any] = [getattr(module, name) for module in (flask_queue, testing) for name in module.__all__]
+PUBLIC += [Applied, Bulk, BulkStep, Tracing]
 CLASSES = [value for value in PUBLIC if inspect.isclass(value)]
-#: How the extension talks to what stands in for the store.
-SEAMS = {"enqueue", "stored"}
+#: How the extension talks to what stands in for the store, and Dramatiq to middleware.
+SEAMS = {"enqueue", "stored", *(name for name, _ in inspect.getmembers(Middleware, inspect.isfunction))}
 #: Of overridden static methods, which get the payload by name alone; and of what only passes arguments on.
 NAMELESS = {"_", "args", "kwargs", "self", "cls"}
 
@@ -32,7 +38,9 @@ def _is_made_by_us(value: type) -> bool:
     """Records, back-offs and most errors: what they hold is told, not how they are made."""
     if issubclass(value, Exception):
         return value.__name__ not in {"Retry", "Fail", "Release"}
-    return value.__module__ in {"flask_queue.record", "flask_queue.backoff"} or issubclass(value, Enum)
+    return value.__module__ in {"flask_queue.record", "flask_queue.backoff"} or issubclass(
+        value, Enum | BulkStep | Applied
+    )
 
 
 def calls() -> dict[str, Any]:
@@ -43,6 +51,7 @@ def calls() -> dict[str, Any]:
         found |= {f"{value.__name__}.{name}": method for name, method in methods if name not in SEAMS}
         if not _is_made_by_us(value):
             found[value.__name__] = value
+    found |= {f"QueueView.{name}": getattr(QueueView, name) for name in ("page", "back", "user")}
     return found | {"options": OptionsCall.__call__, "dispatch_many": Dispatcher.dispatch_many}
 
 
@@ -66,6 +75,13 @@ def test_what_values_hold(value: type) -> None:
     assert not {name for name in fields - comments if not re.search(rf"^ +{name}: |`{name}`", text, re.MULTILINE)}
     properties = {name: each for name, each in vars(value).items() if isinstance(each, property)}
     assert all(each.__doc__ for each in properties.values())
+
+
+def test_queries_take_what_listings_take() -> None:
+    """As the docstring says, which names none of it."""
+    told, taken = (set(inspect.signature(call).parameters) for call in (flask_queue.FlaskQueue.jobs, Monitor.query))
+    assert taken == told - {"limit", "cursor"}
+    assert "given the same arguments" in str(Monitor.query.__doc__)
 
 
 def test_facts_of_errors() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -15,7 +16,18 @@ import pytest
 import flask_queue
 from flask_queue import signals, testing
 from flask_queue.cli import queue_cli
-from tests.docs.pages import PAGES, ROOT, headings
+from tests.docs.pages import PAGES, ROOT, blocks, headings
+
+#: Public, and neither in `flask_queue` itself nor in a module whose `__all__` tells.
+OTHERS = {
+    "admin.desk.Desk",
+    "admin.views.QueueView",
+    "bulk.Applied",
+    "bulk.Bulk",
+    "bulk.BulkStep",
+    "monitor.Monitor",
+    "tracing.Tracing",
+}
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +70,32 @@ def test_every_public_name_has_its_place(site: Path) -> None:
     page = (site / "api.html").read_text()
     documented = {id_ for id_ in re.findall(r'id="flask_queue\.([\w.]+)"', page) if not re.match(r"[A-Z]\w+\.", id_)}
     names = {*flask_queue.__all__, *(f"signals.{name}" for name in signals.__all__)}
-    names |= {"tracing.Tracing", *(f"testing.{name}" for name in testing.__all__)}
-    assert {id_ for id_ in documented if not re.match(r"testing\.\w+\.", id_)} == names
+    names |= {*OTHERS, *(f"testing.{name}" for name in testing.__all__)}
+    assert {id_ for id_ in documented if not re.search(r"\.[A-Z]\w+\.", id_)} == names
+
+
+def test_what_pages_import_is_public() -> None:
+    """Whatever a page or the example app takes from flask-queue stands on the page about the API."""
+    names = {*flask_queue.__all__, *OTHERS, "signals", "testing"}
+    names |= {f"{module.__name__.partition('.')[2]}.{name}" for module in (signals, testing) for name in module.__all__}
+    programs = [block.code for page in PAGES for block in blocks(page, "python")]
+    # Its demo is no model for apps.
+    programs += [path.read_text() for path in (ROOT / "example_app").glob("[!d]*/*.py")]
+    programs += [path.read_text() for path in (ROOT / "example_app").glob("*.py")]
+    found = set().union(*map(imported, programs))
+    assert {"JobRecord", "bulk.Bulk", "tracing.Tracing"} <= found
+    assert found <= names
+
+
+def imported(program: str) -> set[str]:
+    """What a program imports from flask-queue, by its name below that."""
+    imports = [node for node in ast.walk(ast.parse(program)) if isinstance(node, ast.ImportFrom) and node.module]
+    return {
+        f"{node.module}.{alias.name}".removeprefix("flask_queue.")
+        for node in imports
+        for alias in node.names
+        if f"{node.module}.".startswith("flask_queue.")
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
