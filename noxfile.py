@@ -165,7 +165,7 @@ def minimums(session: nox.Session) -> None:
     install_once(session, "uv")
     uv = ("uv", "pip", "install", "--quiet")
     session.run_install(*uv, "--resolution=lowest-direct", *DEPENDENCIES, *EXTRAS)
-    session.run_install(*uv, *group("test"))
+    session.run_install(*uv, *group("lint", "test", "types"))
     install_wheel(session)
     session.run("uv", "pip", "list")
     run_pytest(session, "python", "-m", "pytest", *([] if session.posargs else PARALLEL))
