@@ -41,8 +41,9 @@ class Fake:
         Args:
             job: only of this one.
         """
+        name = None if job is None else _name(job)
         records = [kept.record for kept in self._memory.all()]
-        return records if job is None else [record for record in records if record.name == _name(job)]
+        return records if name is None else [record for record in records if record.name == name]
 
     def assert_dispatched(
         self,
@@ -56,7 +57,7 @@ class Fake:
         """Fail unless it was dispatched.
 
         Args:
-            job: the class.
+            job: its class, or what `queue.actor(…)` made.
             payload: what the payload must have, among other things; so must the objects in it.
             times: exactly so often; None for at least once.
             queue: on this queue.
@@ -79,7 +80,7 @@ class Fake:
         """Fail if it was dispatched, with such a payload if one is given.
 
         Args:
-            job: the class.
+            job: its class, or what `queue.actor(…)` made.
             payload: what the payload must have, among other things.
 
         Raises:
@@ -167,8 +168,12 @@ class InlineDelivery(HeldDelivery):
         return self._kept.record
 
 
-def _name(job: Dispatched) -> str:
-    return job.actor_name if isinstance(job, QueueActor) else job.name
+def _name(job: object) -> str:
+    if isinstance(job, QueueActor):
+        return str(job.actor_name)
+    if isinstance(job, type) and issubclass(job, Job):
+        return job.name
+    raise TypeError(f"give a Job class, or what queue.actor(…) made, not {job!r}")
 
 
 def _times(count: int) -> str:

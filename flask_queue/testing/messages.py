@@ -45,7 +45,9 @@ def differences(
     if not records:
         return "Nothing was dispatched."
     lines = [f"Dispatched ({len(records)}):"]
-    for record in records[:MOST]:
+    # Where not all are shown, those that were asked for are.
+    ordered = sorted(records, key=lambda record: record.name != name) if len(records) > MOST else records
+    for record in ordered[:MOST]:
         lines.append(f"  {record.name} on {record.queue}: {_shown(record.payload)}{_more(record)}")
         if record.name == name:
             lines += [f"    {reason}" for reason in _reasons(record, payload, queue, where)]
@@ -78,7 +80,13 @@ def _unlike(wanted: Mapping[str, Any], found: Mapping[str, Any], path: str = "")
 
 
 def _more(record: JobRecord) -> str:
-    return f", due {record.scheduled_at:%Y-%m-%d %H:%M:%S} UTC" if record.scheduled_at else ""
+    """What else `where` may have been about."""
+    words = [
+        f", due {record.scheduled_at:%Y-%m-%d %H:%M:%S} UTC" if record.scheduled_at else "",
+        f", priority {record.priority}" if record.priority else "",
+        f", tags {', '.join(record.tags)}" if record.tags else "",
+    ]
+    return "".join(words)
 
 
 def _shown(value: object) -> str:

@@ -11,9 +11,17 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from flask_queue import FlaskQueue, JobRecord, Queue, QueueError, QueueUnavailable
+from flask_queue import FlaskQueue, Job, JobRecord, Queue, QueueError, QueueUnavailable
 from flask_queue.testing import Fake, drain, run_once, travel
 from tests.testkit.conftest import SendMail, Sync, make_app
+
+
+class Tagged(Job):
+    @staticmethod
+    def tags(user_id: int) -> list[str]:
+        return [f"user:{user_id}", "vip"]
+
+    def handle(self, user_id: int) -> None: ...
 
 
 @pytest.fixture
@@ -120,6 +128,34 @@ def test_a_delay_is_shown(queue: FlaskQueue, app: Flask) -> None:
         fake.assert_dispatched(SendMail, where=lambda record: record.scheduled_at is not None)
         with pytest.raises(AssertionError, match=f"due {record.scheduled_at:%Y-%m-%d %H:%M:%S} UTC"):
             fake.assert_nothing_dispatched()
+
+
+def test_what_else_a_job_has_is_shown(queue: FlaskQueue, app: Flask) -> None:
+    """As `where` may have been about it: priority and tags."""
+    queue.register(Tagged)
+    with queue.fake() as fake:
+        Tagged.options(priority=5).dispatch(7)
+        Sync.dispatch()
+    with pytest.raises(AssertionError) as raised:
+        fake.assert_dispatched(Tagged, where=lambda record: record.priority > 5)
+    told = ['  Tagged on default: {"user_id": 7}, priority 5, tags user:7, vip', "    where() is not true of it"]
+    assert str(raised.value).splitlines()[2:] == [*told, "  Sync on default: {}"]
+
+
+def test_of_many_jobs_those_that_were_asked_for_are_shown(queue: FlaskQueue, app: Flask) -> None:
+    """However many others came before them."""
+    with queue.fake() as fake:
+        Sync.dispatch_many([{} for _ in range(100)], job_ids=[str(number) for number in range(100)])
+        SendMail.dispatch(7)
+    with pytest.raises(AssertionError, match="its user_id is 7, not 8"):
+        fake.assert_dispatched(SendMail, {"user_id": 8})
+
+
+@pytest.mark.parametrize("job", ["SendMail", SendMail(), int])
+def test_what_is_no_job_is_refused(queue: FlaskQueue, app: Flask, job: Any) -> None:
+    """Instead of never having been dispatched."""
+    with queue.fake() as fake, pytest.raises(TypeError, match="give a Job class"):
+        fake.assert_not_dispatched(job)
 
 
 def test_plain_actors(queue: FlaskQueue, app: Flask) -> None:
