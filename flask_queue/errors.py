@@ -55,7 +55,9 @@ class JobStateError(QueueError):
         self.job_id = job_id
         self.expected = tuple(expected)
         self.actual = actual
-        super().__init__(f"Job {job_id!r} is {actual}; this needs a job that is {' or '.join(self.expected)}.")
+        # A state is one word; what else is in the way says enough, and the state may be the one that is needed.
+        needs = "" if " " in actual else f"; this needs a job that is {' or '.join(self.expected)}"
+        super().__init__(f"Job {job_id!r} is {actual}{needs}.")
 
 
 class JobIdConflict(QueueError):
