@@ -118,13 +118,15 @@ def jobs_on_a_server(kind: Kind, making: dict[str, Any]) -> Iterator[tuple[Redis
 
 
 @contextmanager
-def cpu_of(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+def cpu_of(server: RedisServer, monkeypatch: pytest.MonkeyPatch, *, only_reads: bool = False) -> Iterator[list[float]]:
     """The milliseconds that the server's process computes for each command of ours, which are its only ones.
 
     Not the time that passes: on a busy machine others may run in the middle of a call. Between the scripts of a
     pipeline others get their turn, so each is sent alone.
+
+    Calls that do but read are `repeated`.
     """
-    clock, spent = ~server.pid << 3 | 2, []
+    clock, spent = ~server.pid << 3 | 2, list[float]()
 
     def measured(call: Callable[..., Any]) -> Callable[..., Any]:
         def measure(*args: Any, **kwargs: Any) -> Any:
@@ -147,9 +149,28 @@ def cpu_of(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
 
     with monkeypatch.context() as patch:
         patch.setattr(scripts, "_pipeline", one_by_one)
-        patch.setattr(Redis, "execute_command", measured(Redis.execute_command))
+        execute = measured(Redis.execute_command)
+        patch.setattr(Redis, "execute_command", repeated(execute, spent) if only_reads else execute)
         patch.setattr(Pipeline, "execute", measured(Pipeline.execute))
         yield spent
+
+
+def repeated(call: Callable[..., Any], spent: list[float]) -> Callable[..., Any]:
+    """Make a call that took too long again, twice at most: the shortest counts.
+
+    For megabytes of a payload the server gets memory from the kernel, to which a virtual machine may have to be given
+    it first: 15 ms, once in some thousand calls.
+    """
+
+    def repeat(*args: Any, **kwargs: Any) -> Any:
+        first = len(spent)
+        reply = call(*args, **kwargs)
+        while spent[-1] > HOLD_MS and len(spent) < first + 3:
+            call(*args, **kwargs)
+        spent[first:] = [min(spent[first:])]
+        return reply
+
+    return repeat
 
 
 @pytest.mark.slow
