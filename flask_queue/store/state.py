@@ -43,7 +43,24 @@ class StateRecord(NamedTuple):
     def parse(cls, text: bytes) -> Self:
         """The record of its packed text."""
         words = text.decode().split(" ", _WORDS)
-        return cls(*words[:3], *map(int, words[3:12]), *words[12:])  # type: ignore[arg-type]
+        state, nonce, flags, attempts, number, recoveries, priority, created, due, started, finished, runtime, *rest = (
+            words
+        )
+        return cls(
+            state,
+            nonce,
+            flags,
+            int(attempts),
+            int(number),
+            int(recoveries),
+            int(priority),
+            int(created),
+            int(due),
+            int(started),
+            int(finished),
+            int(runtime),
+            *rest,
+        )
 
     @property
     def job_state(self) -> JobState:

@@ -179,7 +179,7 @@ class Lane:
         if time.monotonic() < self._in_hand_until_s:
             return
         if self.give_back():
-            self.pool.expect(IN_HAND_S)
+            self.pool.take_none_ahead()
         elif self._ahead:
             # All have started: Redis must know, as it counts the losses of what started only.
             self.beat_at_s = 0.0
@@ -248,21 +248,22 @@ class Lane:
 
     def take(self, claimed: Iterable[Claimed], *, accepting: bool) -> None:
         """Hand claimed jobs to the pool; or back, where it is `accepting` no more."""
+        in_hand_until_s = time.monotonic() + IN_HAND_S
         for job in claimed:
-            key = (job.local_id, job.state.number)
+            state = job.state
+            key = (job.local_id, state.number)
             if key in self._held:
                 continue
-            self._held[key] = None
-            if not accepting:
-                self._pending.append(Settlement(*key, 0, GivenBack()))
-            elif (delivery := self._delivery(job)) is not None:
-                self._held[key] = delivery
-                if job.state.recoveries >= SUSPECT_FROM:
-                    self._suspects.append(delivery)
-                    continue
-                if not (job.state.started_ms and self.pool.idle):
+            delivery = self._held[key] = self._delivery(job) if accepting else None
+            if delivery is None:
+                if not accepting:
+                    self._pending.append(Settlement(*key, 0, GivenBack()))
+            elif state.recoveries >= SUSPECT_FROM:
+                self._suspects.append(delivery)
+            else:
+                if not (state.started_ms and self.pool.idle):
                     self._ahead[key] = delivery
-                    self._in_hand_until_s = time.monotonic() + IN_HAND_S
+                    self._in_hand_until_s = in_hand_until_s
                 self.pool.give(delivery)
 
     def give_back(self) -> bool:

@@ -44,7 +44,7 @@ class Pool:
     ) -> None:
         self.queue = queue
         self.threads = threads
-        self._ahead_per_thread = AHEAD_PER_THREAD if takes_ahead else 0
+        self._ahead_limit = threads * AHEAD_PER_THREAD if takes_ahead else 0
         self._run = run
         self._report = report
         self._inbox: SimpleQueue[Delivery | None] = SimpleQueue()
@@ -73,9 +73,18 @@ class Pool:
 
     @property
     def wanted(self) -> int:
-        """Jobs it could take now: idle threads, and a little ahead while its jobs are short."""
-        ahead = min(self._ahead_per_thread, int(AHEAD_S / max(self._runtime_s, MIN_RUNTIME_S)))
-        return max(0, self.threads * (1 + ahead) - self._outstanding)
+        """Jobs it could take now: for idle threads, and a little ahead while its jobs are short.
+
+        At a time half of what it may have, as far as no thread is idle: while Redis settles and hands out one half, the
+        threads run the other. If all came at once, all would end at once, and Redis and threads wait for each other.
+        """
+        capacity = self.threads + self._ahead
+        return max(0, min(capacity - self._outstanding, max(self.idle, capacity // 2)))
+
+    @property
+    def _ahead(self) -> int:
+        """How many jobs may wait in front of the threads."""
+        return min(self._ahead_limit, int(self.threads * AHEAD_S / max(self._runtime_s, MIN_RUNTIME_S)))
 
     def give(self, delivery: Delivery) -> None:
         """Hand a delivery to the threads."""
@@ -101,9 +110,9 @@ class Pool:
         is_first = self._runtime_s == float("inf")
         self._runtime_s = runtime_s if is_first else self._runtime_s + (runtime_s - self._runtime_s) * SMOOTHING
 
-    def expect(self, runtime_s: float) -> None:
-        """Take the next jobs for at least so long."""
-        self._runtime_s = max(self._runtime_s, runtime_s)
+    def take_none_ahead(self) -> None:
+        """Want jobs for idle threads alone, until many have shown that they are short again."""
+        self._runtime_s = max(self._runtime_s, 2 * self.threads * AHEAD_S)
 
     def stop(self) -> None:
         """Let the threads end after what they run now. Take back what is left first."""

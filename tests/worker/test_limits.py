@@ -233,6 +233,59 @@ def test_limited_queues_take_nothing_ahead(ahead: bool) -> None:
     assert (pool.wanted > pool.idle == 3) is ahead
 
 
+@pytest.mark.parametrize(
+    ("runtime_s", "wanted"),
+    [
+        pytest.param(0.0001, 132, id="short: half of what the threads may have, as the other half runs meanwhile"),
+        pytest.param(0.010, 8, id="some milliseconds: as many as are idle"),
+        pytest.param(1.0, 8, id="long"),
+    ],
+)
+def test_a_cycle_brings_half_of_what_a_pool_may_have(runtime_s: float, wanted: int) -> None:
+    """Threads that had all of it at once would wait for the next; each idle thread gets a job all the same."""
+    pool = pool_of(8, runtime_s)
+    assert pool.wanted == wanted
+
+
+@pytest.mark.parametrize(
+    ("runtime_s", "ahead"),
+    [
+        pytest.param(0.010, 8, id="one for each thread"),
+        pytest.param(0.020, 4, id="fewer than threads"),
+        pytest.param(0.100, 0, id="none"),
+    ],
+)
+def test_jobs_wait_in_hand_for_ten_milliseconds_at_most(runtime_s: float, ahead: int) -> None:
+    """Also before fewer jobs than there are threads: the next of them to end takes it."""
+    pool = pool_of(8, runtime_s)
+    for _ in range(8):
+        pool.give(cast(Delivery, None))
+    given = 0
+    while pool.wanted:
+        pool.give(cast(Delivery, None))
+        given += 1
+    assert given == ahead
+
+
+def test_a_pool_that_met_longer_jobs_takes_none_ahead_for_a_while() -> None:
+    """However short the others were."""
+    pool = pool_of(8, 0.0001)
+    pool.take_none_ahead()
+    assert pool.wanted == pool.idle == 8
+    for _ in range(500):
+        pool.give(cast(Delivery, None))
+        pool.ended(0.0001)
+    assert pool.wanted > 8
+
+
+def pool_of(threads: int, runtime_s: float) -> Pool:
+    """An idle pool whose jobs take so long."""
+    pool = Pool("default", threads, run=lambda delivery: NotImplemented, report=lambda ended: None)
+    pool.give(cast(Delivery, None))
+    pool.ended(runtime_s)
+    return pool
+
+
 def blocked(client: Redis) -> int:
     """How many clients wait for a marker."""
     return int(client.info("clients")["blocked_clients"])

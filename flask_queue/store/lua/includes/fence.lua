@@ -1,6 +1,10 @@
 -- The fence: whoever still holds a job, under this run number, may settle it. All others are late, and change nothing.
 local late = {}
 
+local function note_late(id, number)
+  late[#late + 1] = id .. ' ' .. number
+end
+
 local function held(id, text, number)
   if text then
     local job = read_state(text)
@@ -8,5 +12,5 @@ local function held(id, text, number)
       return job
     end
   end
-  late[#late + 1] = id .. ' ' .. number
+  note_late(id, number)
 end

@@ -48,6 +48,10 @@ local function forget(ids, now)
   unindex(listed)
   redis.call('HDEL', state, unpack(ids))
   redis.call('HDEL', jobs, unpack(ids))
-  redis.call('HDEL', attempts, unpack(ids))
-  redis.call('HDEL', progress, unpack(ids))
+  -- Most queues have none: to ask takes less than to name them all.
+  for _, key in ipairs({attempts, progress}) do
+    if redis.call('EXISTS', key) == 1 then
+      redis.call('HDEL', key, unpack(ids))
+    end
+  end
 end

@@ -18,7 +18,7 @@ local settle_as = {}
 local overruled = {}
 
 function settle_as.retried(id, job, delay, error_json, now)
-  count_run(job)
+  count_run_of(job)
   note('a', 1)
   append_history(id, job, 'retried', now, error_json)
   job.attempts = job.attempts + 1
@@ -40,7 +40,7 @@ function settle_as.given_back(id, job, delay, error_json, now)
 end
 
 function settle_as.failed(id, job, delay, error_json, now, group)
-  count_run(job)
+  count_run_of(job)
   job.attempts = job.attempts + 1
   fail_job(id, job, now, error_json, group)
 end

@@ -15,21 +15,32 @@ local function note(name, by)
   tally[name] = (tally[name] or 0) + by
 end
 
-local function bucket(ms)
-  return ms < 1 and 0 or 1 + math.floor(math.log(ms) / LOG_STEP)
+-- Names of buckets by milliseconds: many runs are about as long.
+local run_buckets, wait_buckets = {}, {}
+
+local function bucket(names, letter, ms)
+  local name = names[ms]
+  if not name then
+    name = letter .. (ms < 1 and 0 or 1 + math.floor(math.log(ms) / LOG_STEP))
+    names[ms] = name
+  end
+  return name
 end
 
 -- A run that spent an attempt, once the record has its start and its length. Since when a job waits that an operator retried,
 -- or that was given back or lost in its first run, its record does not tell.
-local function count_run(job)
-  local run_ms = tonumber(job.runtime)
-  note('r' .. bucket(run_ms), 1)
+local function count_run(run_ms, number, created, due, started)
+  note(bucket(run_buckets, 'r', run_ms), 1)
   note('R', run_ms)
-  if job.number == '1' or job.due ~= '0' then
-    local wait_ms = math.max(0, job.started - math.max(job.created, job.due))
-    note('w' .. bucket(wait_ms), 1)
+  if number == '1' or due ~= '0' then
+    local wait_ms = math.max(0, started - math.max(created, due))
+    note(bucket(wait_buckets, 'w', wait_ms), 1)
     note('W', wait_ms)
   end
+end
+
+local function count_run_of(job)
+  count_run(job.runtime, job.number, job.created, job.due, job.started)
 end
 
 local function add_counts(hash, field, counts)
