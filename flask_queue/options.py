@@ -65,10 +65,10 @@ def make_options(
         delay_ms=round(1000 * (_given("delay_s", delay_s, seconds()) or 0)),
         due_ms=_due_ms(at),
         priority=_given("priority", priority, whole(MIN_PRIORITY, MAX_PRIORITY)),
-        queue_name=queue_name,
+        queue_name=_text("queue_name", queue_name),
         job_id=None if job_id is None else check_job_id(job_id),
         unique_for_s=_given("unique_for_s", unique_for_s, seconds(above=True)),
-        unique_key=_key(unique_key),
+        unique_key=_text("unique_key", unique_key),
         after_commit=_yes_or_no("after_commit", after_commit),
         message={key: value for key, value in message.items() if value is not None},
     )
@@ -97,10 +97,10 @@ def _yes_or_no(name: str, value: object) -> bool | None:
     return value
 
 
-def _key(key: object) -> str | None:
-    if key is not None and (not isinstance(key, str) or not key):
-        raise ValueError(f"options(unique_key={key!r}): give a text that is not empty")
-    return key
+def _text(name: str, value: object) -> str | None:
+    if value is not None and (not isinstance(value, str) or not value):
+        raise ValueError(f"options({name}={value!r}): give a text that is not empty")
+    return value
 
 
 def _due_ms(at: object) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,39 @@ def test_the_reply_says_redis_time(queue: Driver) -> None:
     """The caller learns when the job was stored by the only clock that counts."""
     now_ms, existing = queue.transitions.enqueue(queue.client, "q", [NewEntry("a", MESSAGE)])
     assert (now_ms, existing) == (queue.state("a").created_ms, {})
+
+
+def test_a_plain_job_is_stored_as_any_other(queue: Driver) -> None:
+    """It has a way of its own through the script, but for the first of a minute: nothing that it leaves tells which."""
+    dumps = []
+    if 60_000 - queue.now_ms() % 60_000 < 500:
+        # Let the minute pass that is about to end.
+        time.sleep(0.5)
+    for names in (["a", "b"], ["a"]):
+        queue.client.flushdb()
+        queue.add("first")
+        queue.add(*names)
+        for name in {"a", "b"}.difference(names):
+            queue.add(name)
+        states = [queue.state(each)._replace(created_ms=0) for each in ("first", "a", "b")]
+        counts = {name: int(count) for name, count in queue.client.hgetall(queue.keys["minute"]).items() if name != b"at"}
+        jobs = queue.client.hgetall(queue.keys["jobs"])
+        order, wake = queue.client.lrange(queue.keys["waiting"], 0, -1), queue.client.zrange(queue.keys["wake"], 0, -1)
+        dumps.append((states, counts, jobs, order, wake, sorted(queue.client.keys())))
+    assert dumps[0] == dumps[1]
+    check_queue(queue.client, queue.keys)
+
+
+def test_a_plain_job_that_is_sent_again_is_stored_once(queue: Driver) -> None:
+    """The caller did not hear of the first; also beside others, and in any state."""
+    assert queue.add("first") == queue.add("a", "b") == queue.add("c") == {}
+    assert queue.claim() == ["first"]
+    for local_id in ("first", "a", "c"):
+        before = queue.state(local_id)
+        assert [job.local_id for job in queue.add(local_id).values()] == [local_id]
+        assert queue.state(local_id) == before
+    assert queue.claim(9) == ["a", "b", "c"]
+    check_queue(queue.client, queue.keys)
 
 
 def test_a_relative_delay_counts_from_redis_time(queue: Driver) -> None:

@@ -31,7 +31,7 @@ NAMES = sorted(path.name.removesuffix(".lua") for path in LUA.iterdir() if path.
 INCLUDES = sorted(path.name for path in (LUA / "includes").iterdir())
 #: What scripts may call.
 COMMANDS = {
-    *("EXISTS", "GET", "SET", "TIME", "DEL", "UNLINK", "HDEL", "HEXISTS", "HGET", "HINCRBY", "HMGET", "HSET"),
+    *("EXISTS", "GET", "SET", "TIME", "DEL", "UNLINK", "HDEL", "HEXISTS", "HGET", "HINCRBY", "HMGET", "HSET", "HSETNX"),
     # Of the current minute's counts, and of the minutes and hours that are kept: some hundred entries.
     *("HGETALL", "HKEYS", "HLEN", "HRANDFIELD"),
     # The position of an entry that readers saw, rarely.

@@ -205,6 +205,7 @@ def test_options_can_be_used_again(broker: RecordingBroker) -> None:
         {"unique_key": ""},
         {"after_commit": "yes"},
         {"unique_key": 7},
+        {"queue_name": ["emails"]},
     ],
 )
 def test_wrong_options(options: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@
 --       message, attempts, progress, tags. A repeat of the same call (same nonce) counts as stored: the caller re-sent what it had
 --       not heard of.
 local tag = ARGV[1]
+-- @include plain
 -- @include now
 -- @include state
 -- @include wake
