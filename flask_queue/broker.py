@@ -261,7 +261,7 @@ class QueueBroker(EmittingBroker):
         message = job.message
         due_ms = job.due_ms or (now_ms + job.delay_ms if job.delay_ms else 0)
         is_delayed = due_ms > now_ms
-        return JobRecord(
+        return JobRecord._of(
             id=full_id(message.queue_name, message.message_id),
             name=message.actor_name,
             queue=message.queue_name,

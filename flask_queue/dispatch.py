@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
-
-from dramatiq import Message
 
 from .after_commit import hold, open_session
 from .broker import NewJob, QueueBroker
@@ -15,6 +14,7 @@ from .errors import InvalidPayload, JobNotRegistered, QueueError
 from .options import DEFAULTS, DispatchOptions, check_job_id
 from .payload import check_payload, check_tags
 from .record import JobRecord
+from .store.codec import make_message
 from .store.keys import lock_name, new_id, new_ids
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ def signature_of(job: type[Job]) -> inspect.Signature:
 
 def _send(broker: QueueBroker, job: type[Job], options: DispatchOptions, jobs: Sequence[NewJob]) -> list[JobRecord]:
     """Store jobs now, or hold them where they are to wait for a COMMIT and a transaction is open."""
-    asked = (options.after_commit, job.after_commit, broker.config.after_commit)
-    session = open_session() if next(answer for answer in asked if answer is not None) else None
+    waits = job.after_commit if options.after_commit is None else options.after_commit
+    session = open_session() if (broker.config.after_commit if waits is None else waits) else None
     return broker.dispatch(jobs) if session is None else hold(session, broker, jobs)
 
 
@@ -158,14 +158,9 @@ def _ids(options: DispatchOptions, job_ids: Sequence[str] | None, count: int) ->
 
 def _new_job(job: type[Job], options: DispatchOptions, checked: Checked, job_id: str, is_chosen: bool) -> NewJob:
     payload, text = checked
-    message: Message[Any] = Message(
-        queue_name=options.queue_name or job.queue_name,
-        actor_name=job.name,
-        args=(),
-        kwargs=payload,
-        options=dict(options.message),
-        message_id=job_id,
-    )
+    now_ms = time.time_ns() // 1_000_000
+    queue = options.queue_name or job.queue_name
+    message = make_message(queue, job.name, job_id, now_ms, payload, dict(options.message))
     return NewJob(
         message,
         delay_ms=options.delay_ms,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 
 class JobState(StrEnum):
@@ -84,7 +84,7 @@ class Progress(NamedTuple):
     total: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class JobRecord:
     """A job as it was at the moment of reading. Times are aware and in UTC; durations in milliseconds."""
 
@@ -138,6 +138,14 @@ class JobRecord:
     deduplicated: bool = False
     #: Not stored yet: waits for the COMMIT of a database transaction, which decides whether it will be.
     pending_commit: bool = False
+
+    @classmethod
+    def _of(cls, **fields: Any) -> Self:
+        """As the constructor, in a fifth of its time: as the fields are frozen, it calls a function for each of all."""
+        record = cls.__new__(cls)
+        # The others are at their defaults, which the class has.
+        record.__dict__.update(fields)
+        return record
 
 
 @dataclass(frozen=True, slots=True)

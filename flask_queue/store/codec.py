@@ -36,15 +36,27 @@ def unpack(queue: str, local_id: str, created_ms: int, data: bytes) -> Message[A
     """The message that was stored."""
     name, kwargs, *rest = data.decode().split("\n")
     args, options, timestamp = _loads(rest[0]) if rest else ((), {}, 0)
+    return make_message(queue, name, local_id, timestamp or created_ms, _loads(kwargs), options, tuple(args))
+
+
+def make_message(
+    queue: str,
+    name: str,
+    local_id: str,
+    timestamp_ms: int,
+    kwargs: dict[str, Any],
+    options: dict[str, Any],
+    args: tuple[Any, ...] = (),
+) -> Message[Any]:
+    """Dramatiq's message, in a third of its time: as its fields are frozen, its own way calls a function for each."""
     message: Message[Any] = Message.__new__(Message)
-    # As its `__init__` would, which calls a function for each field, since they are frozen: three times as long.
     message.__dict__.update(
         queue_name=queue,
         actor_name=name,
-        args=tuple(args),
-        kwargs=_loads(kwargs),
+        args=args,
+        kwargs=kwargs,
         options=options,
         message_id=local_id,
-        message_timestamp=timestamp or created_ms,
+        message_timestamp=timestamp_ms,
     )
     return message

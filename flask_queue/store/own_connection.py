@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from redis import Redis
@@ -26,9 +27,13 @@ class OwnConnection:
 
     def execute_command(self, *command: Any) -> Any:
         """Run one command; its reply. Raises the client library's errors."""
+        return self.execute_packed(self._connection().pack_command(*command))
+
+    def execute_packed(self, packed: Sequence[bytes]) -> Any:
+        """Run one command that is in the form of Redis's protocol already; as `execute_command`."""
         connection = self._connection()
         try:
-            connection.send_command(*command)
+            connection.send_packed_command(packed)
             return connection.read_response()
         except ResponseError as error:
             if is_replicas(error):

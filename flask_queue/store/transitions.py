@@ -179,6 +179,8 @@ class Transitions:
             args += (entry.local_id, entry.message, entry.due, entry.priority, entry.nonce, entry.lock)
             args.append("\n".join(entry.tags))
         reply = run(client, Call(load("enqueue"), keys, args))
+        if len(reply) == 1:
+            return int(reply[0]), {}
         existing = {
             position: RawJob(queue, local_id.decode(), StateRecord.parse(state), *texts)
             for position, local_id, state, *texts in zip(*(reply[start::7] for start in range(1, 8)), strict=True)

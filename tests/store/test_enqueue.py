@@ -48,7 +48,9 @@ def test_a_plain_job_is_stored_as_any_other(queue: Driver) -> None:
         for name in {"a", "b"}.difference(names):
             queue.add(name)
         states = [queue.state(each)._replace(created_ms=0) for each in ("first", "a", "b")]
-        counts = {name: int(count) for name, count in queue.client.hgetall(queue.keys["minute"]).items() if name != b"at"}
+        counts = {
+            name: int(count) for name, count in queue.client.hgetall(queue.keys["minute"]).items() if name != b"at"
+        }
         jobs = queue.client.hgetall(queue.keys["jobs"])
         order, wake = queue.client.lrange(queue.keys["waiting"], 0, -1), queue.client.zrange(queue.keys["wake"], 0, -1)
         dumps.append((states, counts, jobs, order, wake, sorted(queue.client.keys())))
