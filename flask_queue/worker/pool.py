@@ -16,6 +16,8 @@ AHEAD_S = 0.010
 AHEAD_PER_THREAD = 32
 #: Below this a run time is noise.
 MIN_RUNTIME_S = 1e-6
+#: Runs after which jobs are taken ahead again by a pool that has met longer ones.
+WARY_RUNS = 64
 #: How much one more run counts in the average run time.
 SMOOTHING = 0.01
 
@@ -51,6 +53,8 @@ class Pool:
         #: Handed out and not reported back.
         self._outstanding = 0
         self._runtime_s = float("inf")
+        #: So many runs must end before jobs are taken ahead again.
+        self._wary_runs = 0
         self._workers = [
             threading.Thread(target=self._work, name=f"fq-{queue}-{number}", daemon=True)
             for number in range(1, threads + 1)
@@ -84,6 +88,8 @@ class Pool:
     @property
     def _ahead(self) -> int:
         """How many jobs may wait in front of the threads."""
+        if self._wary_runs:
+            return 0
         return min(self._ahead_limit, int(self.threads * AHEAD_S / max(self._runtime_s, MIN_RUNTIME_S)))
 
     def give(self, delivery: Delivery) -> None:
@@ -107,12 +113,14 @@ class Pool:
     def ended(self, runtime_s: float) -> None:
         """Count a run that was reported."""
         self._outstanding -= 1
+        self._wary_runs = max(0, self._wary_runs - 1)
         is_first = self._runtime_s == float("inf")
         self._runtime_s = runtime_s if is_first else self._runtime_s + (runtime_s - self._runtime_s) * SMOOTHING
 
     def take_none_ahead(self) -> None:
-        """Want jobs for idle threads alone, until many have shown that they are short again."""
-        self._runtime_s = max(self._runtime_s, 2 * self.threads * AHEAD_S)
+        """Want jobs for idle threads alone, and look anew how long they take."""
+        self._runtime_s = float("inf")
+        self._wary_runs = WARY_RUNS
 
     def stop(self) -> None:
         """Let the threads end after what they run now. Take back what is left first."""
