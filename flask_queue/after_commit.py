@@ -81,7 +81,10 @@ def hold(session: Session, broker: QueueBroker, jobs: Sequence[NewJob]) -> list[
         _listen(session, after_commit=_committed, after_rollback=_rolled_back)
     # What becomes of the caller's lists and dicts until COMMIT is no part of the job.
     held.jobs += ((broker, job._replace(message=deepcopy(job.message))) for job in jobs)
-    return [replace(broker.unstored(job), pending_commit=True) for job in jobs]
+    records = [replace(broker.unstored(job), pending_commit=True) for job in jobs]
+    if broker.substitute is not None:
+        broker.substitute.held(records)
+    return records
 
 
 def _listen(session: Session, **handlers: Callable[..., None]) -> None:

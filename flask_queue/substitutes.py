@@ -25,6 +25,10 @@ class Substitute(Protocol):
         """Take note of what is stored now; returns the records for whoever dispatched."""
         ...
 
+    def held(self, records: Sequence[JobRecord]) -> None:
+        """Take note of what waits for a COMMIT, and may never be stored."""
+        ...
+
 
 class Substitutes:
     """Those that are in place; the last of them counts, in all threads."""

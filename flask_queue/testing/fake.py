@@ -11,12 +11,13 @@ from ..job import Job
 from ..outcome import GivenBack, Released
 from ..record import JobRecord
 from ..store.codec import unpack
+from ..store.keys import full_id
 from ..store.records import RawJob
 from ..store.transitions import NewEntry
 from ..worker.announcer import SIGNALS
 from ..worker.told import ended_record
 from .memory import Kept, Memory, now_ms
-from .messages import describe, differences, holds
+from .messages import describe, differences, holds, uncommitted
 from .runs import HeldDelivery, run
 
 #: The id of the worker that a run inside a block shows.
@@ -34,6 +35,8 @@ class Fake:
 
     def __init__(self) -> None:
         self._memory = Memory()
+        #: By full id, what waited for a COMMIT that did not come yet. Each change is one step, for all threads.
+        self._held: dict[str, JobRecord] = {}
 
     def dispatched(self, job: Dispatched | None = None) -> list[JobRecord]:
         """The records of what was dispatched, the first first, of all apps; deduplicated dispatches are none.
@@ -104,15 +107,21 @@ class Fake:
 
     def enqueue(self, broker: QueueBroker, queue: str, entries: Sequence[NewEntry]) -> tuple[int, dict[int, RawJob]]:
         """As `Store.enqueue`."""
+        for entry in entries:
+            self._held.pop(full_id(queue, entry.local_id), None)
         return self._memory.enqueue(broker, queue, entries)
 
     def stored(self, broker: QueueBroker, records: list[JobRecord]) -> list[JobRecord]:
         """As a `Substitute`."""
         return records
 
+    def held(self, records: Sequence[JobRecord]) -> None:
+        """As a `Substitute`."""
+        self._held |= {record.id: record for record in records}
+
     def _list(self, job: Dispatched | None = None, *wanted: Any) -> str:
-        records = self.dispatched()
-        return differences(records, None if job is None else _name(job), *wanted)
+        told = differences(self.dispatched(), None if job is None else _name(job), *wanted)
+        return told + uncommitted(list(self._held.values()))
 
 
 class Inline(Fake):

@@ -56,6 +56,16 @@ def differences(
     return "\n".join(lines)
 
 
+def uncommitted(records: Sequence[JobRecord]) -> str:
+    """What a test may have taken for dispatched: jobs whose transaction goes on, or ended without COMMIT."""
+    if not records:
+        return ""
+    lines = [f"  {record.name} on {record.queue}: {_shown(record.payload)}" for record in records[:MOST]]
+    if len(records) > MOST:
+        lines.append(f"  … and {len(records) - MOST} more")
+    return "\n".join([f"\nNot dispatched, for want of a COMMIT ({len(records)}):", *lines])
+
+
 def _reasons(
     record: JobRecord, payload: Mapping[str, Any] | None, queue: str | None, where: Where | None
 ) -> Iterator[str]:

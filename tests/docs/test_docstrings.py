@@ -24,7 +24,7 @@ PUBLIC: list[Any] = [getattr(module, name) for module in (flask_queue, testing) 
 PUBLIC += [Applied, Bulk, BulkStep, Tracing]
 CLASSES = [value for value in PUBLIC if inspect.isclass(value)]
 #: How the extension talks to what stands in for the store, and Dramatiq to middleware.
-SEAMS = {"enqueue", "stored", *(name for name, _ in inspect.getmembers(Middleware, inspect.isfunction))}
+SEAMS = {"enqueue", "held", "stored", *(name for name, _ in inspect.getmembers(Middleware, inspect.isfunction))}
 #: Of overridden static methods, which get the payload by name alone; and of what only passes arguments on.
 NAMELESS = {"_", "args", "kwargs", "self", "cls"}
 

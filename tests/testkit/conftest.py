@@ -21,10 +21,12 @@ class Sync(Job):
     def handle(self) -> None: ...
 
 
-def make_app(queue: FlaskQueue, name: str = "shop") -> Flask:
+def make_app(queue: FlaskQueue, name: str = "shop", **config: Any) -> Flask:
     """An app whose Redis is nowhere."""
     app = Flask(name)
-    app.config.update(QUEUE_REDIS_URL="redis://127.0.0.1:1", QUEUE_DASHBOARD=False, QUEUE_DISPATCH_TIMEOUT_S=0.2)
+    app.config.update(
+        QUEUE_REDIS_URL="redis://127.0.0.1:1", QUEUE_DASHBOARD=False, QUEUE_DISPATCH_TIMEOUT_S=0.2, **config
+    )
     queue.init_app(app)
     return app
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
 
 from flask_queue import FlaskQueue, Job, JobRecord, Queue, QueueError, QueueUnavailable
 from flask_queue.testing import Fake, drain, run_once, travel
@@ -149,6 +150,25 @@ def test_of_many_jobs_those_that_were_asked_for_are_shown(queue: FlaskQueue, app
         SendMail.dispatch(7)
     with pytest.raises(AssertionError, match="its user_id is 7, not 8"):
         fake.assert_dispatched(SendMail, {"user_id": 8})
+
+
+def test_what_waits_for_a_commit_is_shown_apart(queue: FlaskQueue) -> None:
+    """While its transaction goes on, and after a ROLLBACK; not once it is committed."""
+    app = make_app(queue, SQLALCHEMY_DATABASE_URI="sqlite://")
+    db = SQLAlchemy(app)
+    with app.app_context(), queue.fake() as fake:
+        for number, end in enumerate(["rollback", "commit", "expire_all"]):
+            db.session.execute(db.text("select 1"))
+            SendMail.options(after_commit=True).dispatch(number)
+            getattr(db.session, end)()
+        with pytest.raises(AssertionError) as raised:
+            fake.assert_dispatched(SendMail, {"user_id": 2})
+        db.session.rollback()
+        db.engine.dispose()
+    told = [f'  SendMail on emails: {{"user_id": {number}, "plan": "free", "extra": null}}' for number in (1, 0, 2)]
+    lines = str(raised.value).splitlines()
+    assert lines[1:3] == ["Dispatched (1):", told[0]]
+    assert lines[4:] == ["Not dispatched, for want of a COMMIT (2):", *told[1:]]
 
 
 @pytest.mark.parametrize("job", ["SendMail", SendMail(), int])
