@@ -367,13 +367,13 @@ def test_delayed_jobs_of_all_queues_come_by_their_times(queue: Driver, other: Dr
 
 def test_a_state_after_those_of_several_queues_is_listed(queue: Driver, other: Driver, queries: Queries) -> None:
     """All states at once, page by page."""
-    for ends in (
-        lambda: queue.finish("a", "b", outcome=Failed(ERROR)),
-        lambda: other.finish("c", outcome=Failed(ERROR)),
-        lambda: other.finish("d", outcome=Completed()),
-        lambda: queue.finish("e", outcome=Completed()),
+    for of, names, outcome in (
+        (queue, "ab", Failed(ERROR)),
+        (other, "c", Failed(ERROR)),
+        (other, "d", Completed()),
+        (queue, "e", Completed()),
     ):
-        ends()
+        of.finish(*names, outcome=outcome)
         # Within a millisecond nothing says which was first.
         time.sleep(0.002)
     queue.add("f")
