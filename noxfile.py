@@ -108,10 +108,12 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def slow(session: nox.Session) -> None:
-    """Run the tests that are too long for every run. Arguments go to pytest."""
+    """Run the tests that are too long for every run, then `minimums`. Arguments go to pytest, instead of that."""
     install_once(session, *DEPENDENCIES, *EXTRAS, *group("test", "types"))
     install_wheel(session)
     run_pytest(session, "python", "-m", "pytest", "-m", "slow")
+    if not session.posargs:
+        session.notify("minimums")
 
 
 @nox.session

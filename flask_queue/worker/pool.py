@@ -114,6 +114,8 @@ class Pool:
         """Count a run that was reported."""
         self._outstanding -= 1
         self._wary_runs = max(0, self._wary_runs - 1)
+        # From there on none is taken ahead: one job of an hour must not stand for the thousands after it.
+        runtime_s = min(runtime_s, 2 * self.threads * AHEAD_S)
         is_first = self._runtime_s == float("inf")
         self._runtime_s = runtime_s if is_first else self._runtime_s + (runtime_s - self._runtime_s) * SMOOTHING
 

@@ -278,6 +278,14 @@ def test_a_pool_that_met_longer_jobs_takes_none_ahead_for_a_while() -> None:
     assert pool.wanted == 132
 
 
+def test_one_long_job_among_short_ones_does_not_stop_taking_ahead() -> None:
+    """Of an hour, say: the next thousand are as short as those before."""
+    pool = pool_of(8, 0.0001)
+    pool.give(cast(Delivery, None))
+    pool.ended(3600)
+    assert pool.wanted > pool.idle
+
+
 def pool_of(threads: int, runtime_s: float) -> Pool:
     """An idle pool whose jobs take so long."""
     pool = Pool("default", threads, run=lambda delivery: NotImplemented, report=lambda ended: None)
