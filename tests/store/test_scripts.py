@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from redis import Redis
+from redis import Connection, Redis
 from redis._parsers import _HiredisParser, _RESP2Parser
 from redis.client import Pipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -16,6 +16,7 @@ from redis.exceptions import ResponseError
 
 from flask_queue.outcome import Completed, Failed, Released, Retried
 from flask_queue.store.connect import make_client
+from flask_queue.store.keys import QueueKeys
 from flask_queue.store.scripts import Call, load, run, run_all
 from flask_queue.store.transitions import CycleReply, CycleRequest, NewEntry, Transitions
 from tests.store.checks import GLOBAL_KEYS, KEYS
@@ -227,6 +228,17 @@ def test_a_lost_connection_is_an_error_of_the_whole_call(queue: Driver) -> None:
         for requests in ([CycleRequest("q")], [CycleRequest("q"), CycleRequest("other")]):
             with pytest.raises(RedisConnectionError):
                 queue.transitions.cycle(client, "w1", KEEP, requests)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [[], ["", 0, -7], ["{tag}", "söme text ☃", b"\x00\r\n$5\r\n", 10**18], ["x" * 100_000] * 3],
+    ids=["none", "short", "odd", "long"],
+)
+def test_a_call_is_packed_as_the_client_library_packs_it(args: list[str | bytes | int]) -> None:
+    """Byte for byte, whatever is in it."""
+    call = Call(load("enqueue"), QueueKeys("prefix", "q"), args)
+    assert b"".join(call.packed()) == b"".join(Connection().pack_command(*call.command()))
 
 
 def test_no_requests_need_no_server(queue: Driver) -> None:
