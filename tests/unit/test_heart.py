@@ -114,28 +114,30 @@ def test_a_worker_that_is_well_is_left_alone(ward: Ward) -> None:
     """Its own beats are enough: the heart says nothing to Redis."""
     for _ in range(20):
         ward.live()
-        ward.pass_time(BEAT_S)
+        ward.pass_time(BEAT_S, ticks=True)
     assert ward.client.beats == []
 
 
 def test_a_silent_worker_is_beaten_for(ward: Ward) -> None:
-    """In all of its queues, once a beat, from one and a half beats on: long before its lease is over."""
+    """In all of its queues, once a beat, from three quarters of one on: long before its lease is over."""
     ward.pulse.expect(600)
-    ward.pass_time(BEAT_S * 1.5)
+    ward.pass_time(BEAT_S * 0.75)
     assert ward.client.beats == []
     ward.pass_time(1)
     assert ward.client.beats == [("EVAL", "return 1", 1, key, "w1") for key in ward.settings["keys"]]  # type: ignore[attr-defined]
     ward.pass_time(20 * BEAT_S)
     assert len(ward.client.beats) == 2 * 21
     ward.live()
-    ward.pass_time(BEAT_S)
+    ward.pass_time(BEAT_S, ticks=True)
     assert len(ward.client.beats) == 2 * 21
 
 
 def test_a_pump_that_does_not_move_is_beaten_for(ward: Ward) -> None:
-    """Also where the interpreter runs."""
+    """Also where the interpreter runs, from one and a half beats on: an idle pump moves once a beat."""
     ward.pulse.expect(600)
-    ward.pass_time(BEAT_S * 2, ticks=True)
+    ward.pass_time(BEAT_S * 1.5, ticks=True)
+    assert ward.client.beats == []
+    ward.pass_time(1, ticks=True)
     assert ward.client.beats
 
 
