@@ -68,6 +68,5 @@ def test_the_texts_are_there(visitor: Visitor, path: str) -> None:
 @pytest.mark.parametrize("path", ["nowhere/", "jobs/<b class=pwned>/", "queue/<b class=pwned>/"])
 def test_an_address_is_a_text_too(visitor: Visitor, path: str) -> None:
     """A page that says what it did not find says it as text."""
-    page = visitor.open(path)
-    assert foreign(page) == []
-    assert all("404" in fault for fault in visitor.watch.forgive())
+    visitor.watch.expect("404")
+    assert foreign(visitor.open(path)) == []
