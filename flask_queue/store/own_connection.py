@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +14,13 @@ from redis.exceptions import ResponseError
 
 from .conditions import is_replicas
 
+#: A server on the same machine answers within this.
+NEAR_S = 0.000_2
+#: How many replies are slept for after one that took longer.
+SLEEPS = 32
+#: Windows has neither.
+_CAN_STAY_AWAKE = hasattr(select, "poll") and hasattr(os, "sched_yield")
+
 
 class OwnConnection:
     """Runs commands on a connection of the calling thread's own.
@@ -19,6 +28,9 @@ class OwnConnection:
     A client takes one from its pool for each command, looks whether it is alive, and gives it back, with more around
     it: a quarter of the processor time of a dispatch. Here a connection that has died is noticed when it is used, and
     the caller tries again. It goes back to the pool with its thread.
+
+    A reply of a server on the same machine is waited for awake: to sleep and be woken takes longer than the server
+    does, and no less processor time. Where the server is further away, a thread sleeps, and tries again now and then.
     """
 
     def __init__(self, client: Redis) -> None:
@@ -34,6 +46,7 @@ class OwnConnection:
         connection = self._connection()
         try:
             connection.send_packed_command(packed)
+            self._stay_awake(getattr(connection, "_sock", None))
             return connection.read_response()
         except ResponseError as error:
             if is_replicas(error):
@@ -44,6 +57,23 @@ class OwnConnection:
             # Between question and answer: the next question would get this answer.
             self._let_go()
             raise
+
+    def _stay_awake(self, sock: Any) -> None:
+        """Until the reply is there, or NEAR_S are over."""
+        kept = self._kept
+        if sock is None or not _CAN_STAY_AWAKE:
+            return
+        if kept.sleeps:
+            kept.sleeps -= 1
+            return
+        kept.watch(sock)
+        until_s = time.perf_counter() + NEAR_S
+        while not kept.look(0):
+            if time.perf_counter() > until_s:
+                kept.sleeps = SLEEPS
+                return
+            # The server may need this very processor: without this, four busy senders on two are half as fast.
+            os.sched_yield()
 
     def _connection(self) -> Any:
         kept = self._kept
@@ -64,3 +94,15 @@ class OwnConnection:
 class _Kept(threading.local):
     pid = 0
     client: Any = None
+    #: How many of the next replies to sleep for.
+    sleeps = 0
+    watched: Any = None
+    #: Whether there is something to read: `select.poll.poll` of the watched socket.
+    look: Any = None
+
+    def watch(self, sock: Any) -> None:
+        """Look at this socket from now on; the library makes one for each new connection."""
+        if sock is not self.watched:
+            poll = select.poll()
+            poll.register(sock, select.POLLIN)
+            self.watched, self.look = sock, poll.poll

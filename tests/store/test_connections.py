@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
@@ -11,8 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 from redis.exceptions import ConnectionError as ConnectionLost
 
+from flask_queue.store import own_connection
 from flask_queue.store.connect import make_client
-from flask_queue.store.own_connection import OwnConnection
+from flask_queue.store.own_connection import SLEEPS, OwnConnection
 from flask_queue.store.store import Store
 from tests.support import wait_until
 
@@ -114,3 +117,42 @@ def test_a_forked_process_has_a_connection_of_its_own(own: OwnConnection) -> Non
     assert own.execute_command("CLIENT", "ID") == before
     os.close(read)
     os.close(write)
+
+
+def test_a_reply_that_comes_at_once_is_not_slept_for(own: OwnConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there before anything blocks."""
+    monkeypatch.setattr(own_connection, "NEAR_S", 5)
+    connection = own._connection()
+    read_response, was_there = connection.read_response, []
+
+    def read() -> object:
+        was_there.append(bool(select.select([connection._sock], [], [], 0)[0]))
+        return read_response()
+
+    monkeypatch.setattr(connection, "read_response", read)
+    for number in range(20):
+        assert own.execute_command("ECHO", str(number)) == str(number).encode()
+    assert was_there == [True] * 20
+
+
+def test_a_reply_that_takes_its_time_is_slept_for(own: OwnConnection, redis_client: redis.Redis) -> None:
+    """And so are those that follow, but for one now and then."""
+    own.execute_command("PING")
+    for _ in range(2):
+        own._kept.sleeps = 0
+        redis_client.client_pause(200)
+        before_s = time.thread_time()
+        own.execute_command("SET", "key", "value")
+        assert time.thread_time() - before_s < 0.05
+        assert own._kept.sleeps == SLEEPS
+    own.execute_command("PING")
+    assert own._kept.sleeps == SLEEPS - 1
+
+
+def test_where_a_thread_cannot_stay_awake_it_sleeps(own: OwnConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, or with a client library whose connections are made otherwise."""
+    monkeypatch.setattr(own_connection, "_CAN_STAY_AWAKE", False)
+    assert own.execute_command("ECHO", "1") == b"1"
+    monkeypatch.setattr(own_connection, "_CAN_STAY_AWAKE", True)
+    own._stay_awake(None)
+    assert own._kept.watched is None
