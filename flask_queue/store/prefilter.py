@@ -56,7 +56,7 @@ def folds(needles: Iterable[Needle]) -> dict[str, str]:
 def _of_args(query: Query) -> Iterator[Needle]:
     for path, value in query.args:
         *_, last = path.split(".")
-        if last.isdecimal() or last in PARTS:
+        if not last or last.isdecimal() or last in PARTS:
             # An item of a list, or of a plain actor's arguments: what is stored before it is not known.
             yield from _parts(_SAFE, value, _MESSAGE)
             continue

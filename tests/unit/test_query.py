@@ -156,6 +156,7 @@ def test_what_redis_looks_for_is_in_all_errors_that_match(type_: str, message: s
 def test_needles_are_as_long_as_they_can_be() -> None:
     """So that few jobs have them; a text without a safe part has none."""
     args = (("user.city", 'Say "hello"'), ("3", "É"), ("args", '"'), ("user_ID", "42"), ("city", "•"))
+    assert needles(Query(args=(("", "0"), ("0.", "1")))) == [(("0",), "m", "lower"), (("1",), "m", "lower")]
     found = needles(Query(texts=("Müllerstraße", "\n"), args=args, errors=("SMTPError: 5",)))
     assert [tuple(needle) for needle in found] == [
         (('city":"say \\"hello\\""', 'city":say "hello"', 'city":['), "m", "lower"),
