@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import Any, NamedTuple
 
 from blinker import NamedSignal
@@ -26,11 +25,8 @@ from .store.codec import pack
 from .store.keys import full_id, new_id
 from .store.records import RawJob
 from .store.store import Store
-from .store.transitions import BATCH, NewEntry, Retention
+from .store.transitions import BATCH, NewEntry, Retention, Stored
 from .substitutes import EVERYWHERE, Substitute, Substitutes
-
-#: As `Store.enqueue`.
-Enqueue = Callable[[str, Sequence[NewEntry]], tuple[int, dict[int, RawJob]]]
 
 #: Dramatiq runs lower numbers first and has no bounds; ours run higher ones first, within these.
 MAX_PRIORITY = 100
@@ -121,25 +117,28 @@ class QueueBroker(EmittingBroker):
             JobIdConflict: an id belongs to a job of another name; the error has the records of those that were stored.
             QueueUnavailable: with the records stored so far. Sending again under the same ids is safe.
         """
-        for job in jobs:
-            # First, since middleware may add options to a message: Sentry and Tracing send along what they belong to.
+        # First, since middleware may add options to a message: Sentry and Tracing send along what they belong to.
+        for job in jobs if self.has_before("delay_message") or self.has_before("enqueue") else ():
             self._emit_before_enqueue(job)
         if self.has_before("enqueue"):
             # Or change its payload.
             jobs = [job._replace(kwargs_json=None) for job in jobs]
         entries = [_entry(job, self.pack(job)) for job in jobs]
         substitute = self.substitute
-        enqueue = self.store.enqueue if substitute is None else partial(substitute.enqueue, self)
+        batches = list(_batches(jobs, entries))
+        replies = self._enqueue(batches, substitute)
         records: list[JobRecord] = []
         sent = 0
-        for chunk in _chunks(jobs, entries):
+        for _, batch in batches:
             try:
-                stored, conflict = self._store(chunk, enqueue)
+                with uninterrupted():
+                    reply = next(replies)
             except QueueUnavailable as error:
                 error.stored = tuple(records)
                 self.tell_of_failure(jobs[sent:], error)
                 raise
-            sent += len(chunk)
+            stored, conflict = self._told(jobs[sent : sent + len(batch)], reply)
+            sent += len(batch)
             records += stored if substitute is None else substitute.stored(self, stored)
             if conflict is not None:
                 conflict.stored = tuple(records)
@@ -153,7 +152,8 @@ class QueueBroker(EmittingBroker):
 
     def unstored(self, job: NewJob) -> JobRecord:
         """The record of a job that is not stored, about as `dispatch` returns it."""
-        return self._record(job, time.time_ns() // 1_000_000, created_at=None)
+        limit = self.max_retries_of(job.message.actor_name)
+        return self._record(job, time.time_ns() // 1_000_000, limit, created_at=None)
 
     def tell_of_failure(self, jobs: Sequence[NewJob], error: Exception) -> None:
         """Send `job_dispatch_failed` for each of these jobs."""
@@ -231,23 +231,38 @@ class QueueBroker(EmittingBroker):
             self.emit_before("delay_message", job.message)
         self.emit_before("enqueue", job.message, job.delay_ms or None)
 
-    def _store(
-        self, chunk: Sequence[tuple[NewJob, NewEntry]], enqueue: Enqueue
-    ) -> tuple[list[JobRecord], JobIdConflict | None]:
-        """Store jobs of one queue; the records but for those whose id is taken, and the error of the first of these."""
-        queue = chunk[0][0].message.queue_name
-        with uninterrupted():
-            now_ms, existing = enqueue(queue, [entry for _, entry in chunk])
+    def _enqueue(
+        self, batches: Sequence[tuple[str, Sequence[NewEntry]]], substitute: Substitute | None
+    ) -> Iterator[Stored]:
+        """A reply for each batch."""
+        if substitute is not None:
+            return (substitute.enqueue(self, *batch) for batch in batches)
+        if len(batches) > 1 and not any(entry.nonce != "-" for _, entries in batches for entry in entries):
+            return self.store.enqueue_each(batches)
+        # Where an id may be taken, what comes after it must not have been sent yet.
+        return (self.store.enqueue(*batch) for batch in batches)
+
+    def _told(self, batch: Sequence[NewJob], reply: Stored) -> tuple[list[JobRecord], JobIdConflict | None]:
+        """The records of stored jobs of one queue, but for those whose id is taken, and the error of the first."""
+        now_ms, existing = reply
         created_at = from_ms(now_ms)
         records, conflicts = [], []
-        for position, (job, _) in enumerate(chunk):
+        name, limit = "", 0
+        for position, job in enumerate(batch):
+            message = job.message
+            if message.actor_name != name:
+                name = message.actor_name
+                limit = self.max_retries_of(name)
             found = existing.get(position)
-            if found is not None and found.name != job.message.actor_name:
-                conflicts.append(JobIdConflict(full_id(queue, job.message.message_id), found.name))
+            if found is not None and found.name != name:
+                conflicts.append(JobIdConflict(full_id(message.queue_name, message.message_id), found.name))
                 continue
-            record = self._record(job, now_ms, created_at=created_at) if found is None else self._existing(job, found)
+            if found is None:
+                record = self._record(job, now_ms, limit, created_at=created_at)
+            else:
+                record = self._existing(job, found)
             records.append(record)
-            self.emit_after("enqueue", job.message, job.delay_ms or None)
+            self.emit_after("enqueue", message, job.delay_ms or None)
             if job_dispatched.receivers and not record.deduplicated:
                 self.tell(job_dispatched, record=record)
         return records, conflicts[0] if conflicts else None
@@ -257,7 +272,7 @@ class QueueBroker(EmittingBroker):
         # An id that we made can only exist because this call was sent again.
         return existing.record(self.max_retries_of(existing.name), deduplicated=is_other or job.explicit_id)
 
-    def _record(self, job: NewJob, now_ms: int, *, created_at: datetime | None) -> JobRecord:
+    def _record(self, job: NewJob, now_ms: int, max_retries: int, *, created_at: datetime | None) -> JobRecord:
         message = job.message
         due_ms = job.due_ms or (now_ms + job.delay_ms if job.delay_ms else 0)
         is_delayed = due_ms > now_ms
@@ -268,26 +283,26 @@ class QueueBroker(EmittingBroker):
             state=JobState.DELAYED if is_delayed else JobState.WAITING,
             payload={"args": list(message.args), "kwargs": message.kwargs} if message.args else message.kwargs,
             priority=job.priority,
-            max_retries=message.options.get("max_retries", self.max_retries_of(message.actor_name)),
+            max_retries=message.options.get("max_retries", max_retries),
             created_at=created_at,
             scheduled_at=from_ms(due_ms) if is_delayed else None,
             tags=job.tags,
         )
 
 
-def _chunks(jobs: Sequence[NewJob], entries: Sequence[NewEntry]) -> Iterator[list[tuple[NewJob, NewEntry]]]:
-    """The jobs in order, cut where the queue changes, after every 256, and before a call gets too large."""
-    chunk: list[tuple[NewJob, NewEntry]] = []
-    size = 0
-    for job, entry in zip(jobs, entries, strict=True):
-        size += len(entry.message)
-        same_queue = not chunk or chunk[0][0].message.queue_name == job.message.queue_name
-        if chunk and (not same_queue or len(chunk) == BATCH or size > CHUNK_BYTES):
-            yield chunk
-            chunk, size = [], len(entry.message)
-        chunk.append((job, entry))
-    if chunk:
-        yield chunk
+def _batches(jobs: Sequence[NewJob], entries: Sequence[NewEntry]) -> Iterator[tuple[str, Sequence[NewEntry]]]:
+    """Queues and their entries in order, cut where the queue changes, after 256, and before a call gets too large."""
+    begin, size, queue = 0, 0, ""
+    for position, (job, entry) in enumerate(zip(jobs, entries, strict=True)):
+        length = len(entry.message)
+        size += length
+        if position == begin:
+            queue = job.message.queue_name
+        elif job.message.queue_name != queue or position - begin == BATCH or size > CHUNK_BYTES:
+            yield queue, entries[begin:position]
+            begin, size, queue = position, length, job.message.queue_name
+    if entries:
+        yield queue, entries[begin:]
 
 
 def _entry(job: NewJob, message: bytes) -> NewEntry:

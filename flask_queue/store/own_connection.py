@@ -6,7 +6,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from redis import Redis
@@ -57,6 +57,28 @@ class OwnConnection:
             # Between question and answer: the next question would get this answer.
             self._let_go()
             raise
+
+    def execute_each(self, commands: Iterable[Sequence[bytes]]) -> Iterator[Any]:
+        """Run packed commands. Each is sent before the reply to the one before is given, so that the server works on.
+
+        It has a connection of the pool to itself: whoever takes the replies may run other commands between two of them.
+        An error, or no wish for the rest, closes it; commands that were sent may be carried out all the same.
+        """
+        client = Redis(connection_pool=self._pool, single_connection_client=True)
+        connection: Any = client.connection
+        try:
+            is_first = True
+            for packed in commands:
+                connection.send_packed_command(packed)
+                if not is_first:
+                    yield connection.read_response()
+                is_first = False
+            yield connection.read_response()
+        except BaseException:
+            connection.disconnect()
+            raise
+        finally:
+            client.close()
 
     def _stay_awake(self, sock: Any) -> None:
         """Until the reply is there, or NEAR_S are over."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import quote
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
 from ..errors import QueueUnavailable
 from ..redis_url import parse_redis_url
@@ -18,9 +18,8 @@ from .cluster import ClusterClient
 from .connect import Resolve, explain, make_client, seek_primary, translate_errors
 from .keys import full_id
 from .own_connection import OwnConnection
-from .records import RawJob
 from .roster import Roster
-from .transitions import NewEntry, Transitions
+from .transitions import NewEntry, Stored, Transitions
 
 #: Shares of the dispatch time-out. A pooled connection may turn out to be dead at the first use: then there is time for
 #: one more try. 0.1 for the first to fail, the rest for the second, in equal parts for each wait: to connect, for the
@@ -96,7 +95,7 @@ class Store:
         """One more client for the same server, with a pool of its own."""
         return make_client(self.url, timeout_s=timeout_s, resolve=self._resolve)
 
-    def enqueue(self, queue: str, entries: Sequence[NewEntry]) -> tuple[int, dict[int, RawJob]]:
+    def enqueue(self, queue: str, entries: Sequence[NewEntry]) -> Stored:
         """Store up to 256 jobs of one queue, as `Transitions.enqueue`.
 
         Raises:
@@ -112,8 +111,34 @@ class Store:
                     raise
                 return self.transitions.enqueue(self._dispatching, queue, entries)
         except RedisError as error:
-            seek_primary(self._dispatch_client, error)
-            raise QueueUnavailable(explain(self._dispatch_client, error), job_id=job_id) from error
+            raise self._unavailable(error, job_id) from error
+
+    def enqueue_each(self, batches: Sequence[tuple[str, Sequence[NewEntry]]]) -> Iterator[Stored]:
+        """Store batches, in order, as `enqueue` does each; the server takes the next in while one is told of.
+
+        Raises:
+            QueueUnavailable: as `enqueue`; of the batch whose turn it is, and of the next.
+        """
+        done = 0
+        while done < len(batches):
+            # By itself: it makes sure of the connection, and that the server knows the script.
+            yield self.enqueue(*batches[done])
+            done += 1
+            if done == len(batches) or not isinstance(self._dispatching, OwnConnection):
+                continue
+            try:
+                for stored in self.transitions.enqueue_each(self._dispatching, batches[done:]):
+                    done += 1
+                    yield stored
+            except (RedisConnectionError, NoScriptError):
+                # Again by itself.
+                continue
+            except RedisError as error:
+                raise self._unavailable(error) from error
+
+    def _unavailable(self, error: RedisError, job_id: str | None = None) -> QueueUnavailable:
+        seek_primary(self._dispatch_client, error)
+        return QueueUnavailable(explain(self._dispatch_client, error), job_id=job_id)
 
     def log(self, queue: str, local_id: str, line: str) -> bool:
         """As `Transitions.log`."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Self, assert_never
+from typing import Any, NamedTuple, Self, TypeAlias, assert_never
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -46,6 +46,10 @@ class NewEntry(NamedTuple):
     nonce: str = "-"
     lock: str = ""
     tags: Sequence[str] = ()
+
+
+#: Redis's time (Unix ms) when jobs were stored, and by position those that existed, by their id or lock, and were left.
+Stored: TypeAlias = tuple[int, dict[int, RawJob]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,28 +168,27 @@ class Transitions:
         """The keys of a queue."""
         return QueueKeys(self._prefix, queue)
 
-    def enqueue(
-        self, client: Redis | OwnConnection, queue: str, entries: Sequence[NewEntry]
-    ) -> tuple[int, dict[int, RawJob]]:
-        """Store up to 256 jobs of one queue.
+    def enqueue(self, client: Redis | OwnConnection, queue: str, entries: Sequence[NewEntry]) -> Stored:
+        """Store up to 256 jobs of one queue. Redis: enqueue.lua, one round trip."""
+        return _stored(queue, run(client, self._enqueue_call(queue, entries)))
 
-        Returns: Redis's time (Unix ms), and by position those that existed, by their id or lock, and were left as they
-            are.
-        Redis: enqueue.lua, one round trip.
+    def enqueue_each(
+        self, connection: OwnConnection, batches: Sequence[tuple[str, Sequence[NewEntry]]]
+    ) -> Iterator[Stored]:
+        """Store batch after batch, on a server that knows the script; the next is under way when one is told of.
+
+        Redis: enqueue.lua for each, in a round trip of which nothing but the last is waited for.
         """
+        calls = (self._enqueue_call(*batch).packed() for batch in batches)
+        for (queue, _), reply in zip(batches, connection.execute_each(calls), strict=True):
+            yield _stored(queue, reply)
+
+    def _enqueue_call(self, queue: str, entries: Sequence[NewEntry]) -> Call:
         keys = self.keys(queue)
         args: list[Argument] = [keys.tag]
-        for entry in entries:
-            args += (entry.local_id, entry.message, entry.due, entry.priority, entry.nonce, entry.lock)
-            args.append("\n".join(entry.tags))
-        reply = run(client, Call(load("enqueue"), keys, args))
-        if len(reply) == 1:
-            return int(reply[0]), {}
-        existing = {
-            position: RawJob(queue, local_id.decode(), StateRecord.parse(state), *texts)
-            for position, local_id, state, *texts in zip(*(reply[start::7] for start in range(1, 8)), strict=True)
-        }
-        return int(reply[0]), existing
+        for local_id, message, due, priority, nonce, lock, tags in entries:
+            args += (local_id, message, due, priority, nonce, lock, "\n".join(tags))
+        return Call(load("enqueue"), keys, args)
 
     def cycle(
         self, client: Redis, worker: str, retention: Retention, requests: Sequence[CycleRequest]
@@ -306,6 +309,16 @@ def _append_settlement(completed: list[Argument], others: list[Argument], settle
             others += ("given_back", *head, outcome.delay_ms, "", "", "")
         case _:
             assert_never(outcome)
+
+
+def _stored(queue: str, reply: Sequence[Any]) -> Stored:
+    if len(reply) == 1:
+        return int(reply[0]), {}
+    existing = {
+        position: RawJob(queue, local_id.decode(), StateRecord.parse(state), *texts)
+        for position, local_id, state, *texts in zip(*(reply[start::7] for start in range(1, 8)), strict=True)
+    }
+    return int(reply[0]), existing
 
 
 def _claimed(flat: Sequence[Any]) -> list[Claimed]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from redis import Redis
 
-from flask_queue import Job, JobIdConflict, PayloadTooLarge
+from flask_queue import Job, JobIdConflict, PayloadTooLarge, QueueUnavailable
 from flask_queue.broker import CHUNK_BYTES
+from flask_queue.signals import job_dispatched
+from flask_queue.store.transitions import BATCH
 from tests.dispatch.test_unavailable import app_on
+
+#: So many batches.
+BATCHES = 5
 
 
 class Letter(Job):
@@ -64,3 +72,114 @@ def test_large_jobs_go_in_more_calls(redis_url: str, redis_client: Redis) -> Non
         Letter.dispatch_many([{"text": "x"}] * 257)
         assert scripts(redis_client) - before == 2
         assert queue.counts()["default"]["waiting"] == 278
+
+
+def dispatch_many_while(happens: Callable[[int], object]) -> list[str]:
+    """Five batches; this is called with the number of each that was told of. Returns the texts in order."""
+    told = 0
+
+    def receive(sender: object, record: Any) -> None:
+        nonlocal told
+        if record.name != "Letter":
+            return
+        told += 1
+        if told % BATCH == 0:
+            happens(told // BATCH - 1)
+
+    with job_dispatched.connected_to(receive):
+        records = Letter.dispatch_many([{"text": str(number)} for number in range(BATCHES * BATCH)])
+    assert not any(record.deduplicated for record in records)
+    return [record.payload["text"] for record in records]
+
+
+def waiting(client: Any) -> list[str]:
+    """The texts of the jobs that wait, the first first."""
+    ids = client.lrange("{flask-queue:default}:waiting", 0, -1)
+    lines = client.hmget("{flask-queue:default}:jobs", ids)
+    return [line.split(b'"')[3].decode() for line in lines if line.startswith(b"Letter")]
+
+
+def test_batches_are_stored_in_order(redis_url: str, redis_client: Redis) -> None:
+    """And the next one is with the server when one is told of."""
+    stored: list[int] = []
+    with app_on(redis_url) as queue:
+        queue.register(Letter)
+        texts = dispatch_many_while(lambda number: stored.append(len(waiting(redis_client)) // BATCH))
+    assert texts == waiting(redis_client) == [str(number) for number in range(BATCHES * BATCH)]
+    assert stored[0] == 1
+    assert set(stored[1:-1]) <= {2, 3, 4, 5}
+    assert stored[-1] == BATCHES
+
+
+def test_what_goes_wrong_between_two_batches_loses_and_doubles_nothing(redis_url: str, redis_client: Redis) -> None:
+    """A connection that is cut, a server that forgets its scripts, a receiver that dispatches."""
+
+    def cut(number: int) -> None:
+        for each in redis_client.client_list():
+            if each["name"] == "flask-queue":
+                redis_client.client_kill_filter(_id=each["id"])
+
+    def dispatch_another(number: int) -> None:
+        assert Other.dispatch(str(number)).payload == {"text": str(number)}
+
+    with app_on(redis_url) as queue:
+        queue.register(Letter)
+        queue.register(Other)
+        for trouble in (cut, lambda number: redis_client.script_flush(), dispatch_another):
+            redis_client.flushdb()
+            texts = dispatch_many_while(trouble)
+            stored = waiting(redis_client)
+            assert texts == sorted(stored, key=int) == [str(number) for number in range(BATCHES * BATCH)]
+            assert [record.payload["text"] for record in queue.jobs(name="Other").records] == (
+                ["0", "1", "2", "3", "4"] if trouble is dispatch_another else []
+            )
+
+
+def test_a_server_that_takes_no_more_is_told_with_what_it_took(redis_url: str, redis_client: Redis) -> None:
+    """Those whose batch it answered; the next one may be stored as well."""
+
+    def refuse(number: int) -> None:
+        if number == 1:
+            redis_client.config_set("min-replicas-to-write", 1)
+
+    try:
+        with app_on(redis_url) as queue:
+            queue.register(Letter)
+            with pytest.raises(QueueUnavailable, match="NOREPLICAS") as info:
+                dispatch_many_while(refuse)
+            assert len(info.value.stored) in (2 * BATCH, 3 * BATCH)
+            assert len(waiting(redis_client)) == len(info.value.stored)
+    finally:
+        redis_client.config_set("min-replicas-to-write", 0)
+    with app_on(redis_url) as queue:
+        queue.register(Letter)
+        assert Letter.dispatch("after").payload == {"text": "after"}
+
+
+def test_an_error_of_a_receiver_leaves_no_answer_to_another_question(redis_url: str, redis_client: Redis) -> None:
+    """While its traceback is held, too."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with app_on(redis_url) as queue:
+        queue.register(Letter)
+        with pytest.raises(KeyboardInterrupt) as held:
+            dispatch_many_while(interrupted)
+        for number in range(3):
+            record = Letter.dispatch(str(number))
+            assert queue.get(record.id).payload == {"text": str(number)}
+        assert held.value.__traceback__ is not None
+
+
+def test_nothing_is_sent_behind_an_id_that_is_taken(redis_url: str) -> None:
+    """Batches with ids of their caller's go one by one: the error has the records of all that were stored."""
+    with app_on(redis_url) as queue:
+        queue.register(Other)
+        queue.register(Letter)
+        Other.options(job_id="7").dispatch("taken")
+        ids = [str(number) for number in range(3 * BATCH)]
+        with pytest.raises(JobIdConflict) as info:
+            Letter.dispatch_many([{"text": name} for name in ids], job_ids=ids)
+        assert len(info.value.stored) == BATCH - 1
+        assert queue.counts()["default"]["waiting"] == BATCH

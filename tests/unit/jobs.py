@@ -29,6 +29,10 @@ class MemoryStore:
         self.calls.append(("enqueue", queue, len(entries)))
         return 1_000_000, {}
 
+    def enqueue_each(self, batches: Sequence[tuple[str, Sequence[NewEntry]]]) -> Iterator[tuple[int, dict[int, Any]]]:
+        """As `enqueue`."""
+        return (self.enqueue(*batch) for batch in batches)
+
     def progress(self, *arguments: Any) -> bool:
         """Remember."""
         self.calls.append(("progress", *arguments))
