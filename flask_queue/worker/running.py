@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -57,24 +58,29 @@ class Running:
         self._pulse = pulse
         self._limit = limit
         self._on_limit = on_limit
+        #: Not for what each run does: once a thread waits for the interpreter with a lock that all others want, each of
+        #: them waits for it after every run, for good.
         self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
         self._runs: dict[int, Run] = {}
         self._longest_s = 0.0
         self._closed = threading.Event()
-        #: How many have started.
+        #: How many have started; without a limit, a moment ago.
         self.count = 0
 
     def run(self, delivery: Delivery) -> Ended:
         """Run a delivery, and be able to tell that it runs."""
-        timeout_s = self._timeout_of(delivery)
-        with self._lock:
-            if may_start := self.count != self._limit:
-                self._begin(Run(delivery, time.monotonic(), timeout_s))
-        if not may_start:
+        run = Run(delivery, time.monotonic(), self._timeout_of(delivery))
+        if self._limit is None:
+            self.count = next(self._numbers)
+        elif not self._may_start():
             # After the jobs behind it, it goes back in front of them.
             self._closed.wait(CLOSE_S)
             return Ended(delivery, GivenBack(), 0, 0.0)
         try:
+            self._runs[id(delivery)] = run
+            if run.timeout_s > self._longest_s:
+                self._expect_too(run)
             return self._run(delivery)
         finally:
             del self._runs[id(delivery)]
@@ -86,17 +92,24 @@ class Running:
     def look(self) -> list[Run]:
         """What runs now, the oldest first. Lets the pulse expect no more than that."""
         with self._lock:
+            # First: who begins from here on compares with this, and waits for the lock.
+            self._longest_s = 0.0
             runs = list(self._runs.values())
             self._expect(max((run.timeout_s for run in runs), default=0.0))
         return runs
 
-    def _begin(self, run: Run) -> None:
-        self.count += 1
-        if self.count == self._limit:
-            self._on_limit()
-        self._runs[id(run.delivery)] = run
-        if run.timeout_s > self._longest_s:
-            self._expect(run.timeout_s)
+    def _may_start(self) -> bool:
+        with self._lock:
+            if self.count == self._limit:
+                return False
+            self.count += 1
+            if self.count == self._limit:
+                self._on_limit()
+            return True
+
+    def _expect_too(self, run: Run) -> None:
+        with self._lock:
+            self._expect(max(self._longest_s, run.timeout_s))
 
     def _expect(self, longest_s: float) -> None:
         self._longest_s = longest_s
