@@ -7,7 +7,7 @@ import select
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from redis import Redis
 from redis.exceptions import ResponseError
@@ -27,14 +27,16 @@ class OwnConnection:
 
     A client takes one from its pool for each command, looks whether it is alive, and gives it back, with more around
     it: a quarter of the processor time of a dispatch. Here a connection that has died is noticed when it is used, and
-    the caller tries again. It goes back to the pool with its thread.
+    the caller tries again; or, for one who cannot, before it is (`looks_first`). It goes back to the pool with its
+    thread.
 
     A reply of a server on the same machine is waited for awake: to sleep and be woken takes longer than the server
     does, and no less processor time. Where the server is further away, a thread sleeps, and tries again now and then.
     """
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, *, looks_first: bool = False) -> None:
         self._pool = client.connection_pool
+        self._looks_first = looks_first and _CAN_STAY_AWAKE
         self._kept = _Kept()
 
     def execute_command(self, *command: Any) -> Any:
@@ -46,7 +48,8 @@ class OwnConnection:
         connection = self._connection()
         try:
             connection.send_packed_command(packed)
-            self._stay_awake(getattr(connection, "_sock", None))
+            if not self._looks_first:
+                self._stay_awake(getattr(connection, "_sock", None))
             return connection.read_response()
         except ResponseError as error:
             if is_replicas(error):
@@ -57,6 +60,19 @@ class OwnConnection:
             # Between question and answer: the next question would get this answer.
             self._let_go()
             raise
+
+    def execute_all(self, commands: Sequence[Sequence[bytes]]) -> list[Any]:
+        """Run packed commands in one round trip: for each its reply, or the error with which the server answered it."""
+        connection = self._connection()
+        try:
+            connection.send_packed_command([b"".join(part for packed in commands for part in packed)])
+            replies = [_answer(connection) for _ in commands]
+        except BaseException:
+            self._let_go()
+            raise
+        if any(is_replicas(reply) for reply in replies if isinstance(reply, ResponseError)):
+            self._let_go()
+        return replies
 
     def execute_each(self, commands: Iterable[Sequence[bytes]]) -> Iterator[Any]:
         """Run packed commands. Each is sent before the reply to the one before is given, so that the server works on.
@@ -103,7 +119,12 @@ class OwnConnection:
             # A client that has one connection is the library's way to keep it until the client is gone.
             kept.client = Redis(connection_pool=self._pool, single_connection_client=True)
             kept.pid = os.getpid()
-        return kept.client.connection
+        connection: Any = kept.client.connection
+        if self._looks_first and kept.has_something(getattr(connection, "_sock", None)):
+            # Nothing was asked: that it is closed is all that there can be to read.
+            self._let_go()
+            return self._connection()
+        return connection
 
     def _let_go(self) -> None:
         """Close the connection. The pool knows where the next one leads to."""
@@ -122,9 +143,27 @@ class _Kept(threading.local):
     #: Whether there is something to read: `select.poll.poll` of the watched socket.
     look: Any = None
 
+    def has_something(self, sock: Any) -> bool:
+        """Whether there is something to read."""
+        if sock is None:
+            return False
+        self.watch(sock)
+        return bool(self.look(0))
+
     def watch(self, sock: Any) -> None:
         """Look at this socket from now on; the library makes one for each new connection."""
         if sock is not self.watched:
             poll = select.poll()
             poll.register(sock, select.POLLIN)
             self.watched, self.look = sock, poll.poll
+
+
+def _answer(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return error
+
+
+#: What runs commands and scripts.
+Client: TypeAlias = Redis | OwnConnection

@@ -8,10 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from redis import Redis
-
 from ..record import RunningJob, WorkerInfo
 from .keys import QueueKeys, full_id
+from .own_connection import Client
 from .scripts import Argument, Call, load, run
 
 #: What an operator can ask of a worker process: claim nothing more, finish and be replaced, end.
@@ -46,28 +45,28 @@ class Roster:
         #: Global keys are those of a queue without a name, which no queue can be.
         self.keys = QueueKeys(prefix, "")
 
-    def report(self, client: Redis, worker: str, shown: Shown, *, lease_ms: int) -> Request | None:
+    def report(self, client: Client, worker: str, shown: Shown, *, lease_ms: int) -> Request | None:
         """Show what a worker is at; returns what it is asked to do. Redis: report.lua, one round trip."""
         text = json.dumps(asdict(shown), separators=(",", ":"))
         asked = self._run(client, "report", worker, lease_ms, text)
         return asked.decode() or None
 
-    def sign_off(self, client: Redis, worker: str) -> None:
+    def sign_off(self, client: Client, worker: str) -> None:
         """Forget a worker that ends. Redis: sign_off.lua, one round trip."""
         self._run(client, "sign_off", worker)
 
-    def ask(self, client: Redis, request: Request, worker: str | None = None, *, lease_ms: int) -> list[str]:
+    def ask(self, client: Client, request: Request, worker: str | None = None, *, lease_ms: int) -> list[str]:
         """Ask a living worker, or all of them, to do something; returns the ids of those. Redis: ask.lua, one trip."""
         asked = self._run(client, "ask", lease_ms, request, *([] if worker is None else [worker]))
         return [worker_id.decode() for worker_id in asked]
 
-    def living(self, client: Redis, *, lease_ms: int) -> list[WorkerInfo]:
+    def living(self, client: Client, *, lease_ms: int) -> list[WorkerInfo]:
         """Who has not been silent for a lease, longest-running first. Redis: roster.lua, one round trip."""
         now, *rows = self._run(client, "roster", lease_ms)
         found = [_info(int(now), *rows[at : at + 4]) for at in range(0, len(rows), 4)]
         return sorted(found, key=lambda info: (info.started_at, info.id))
 
-    def _run(self, client: Redis, script: str, *args: Argument) -> Any:
+    def _run(self, client: Client, script: str, *args: Argument) -> Any:
         return run(client, Call(load(script), self.keys, args))
 
 

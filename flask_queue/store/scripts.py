@@ -10,11 +10,10 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, TypeAlias
 
-from redis import Redis
 from redis.exceptions import NoScriptError, ResponseError
 
 from .keys import QueueKeys
-from .own_connection import OwnConnection
+from .own_connection import Client, OwnConnection
 
 #: May go on over more lines, indented.
 _KEYS = re.compile(r"^-- KEYS: (.+(?:\n--  +.+)*)$", re.MULTILINE)
@@ -52,8 +51,11 @@ class Call:
         keys = _keys_of(self.script.name, self.keys.prefix, self.keys.queue, self.worker)
         return [*how, len(keys), *keys, *self.args]
 
-    def packed(self) -> list[bytes]:
+    def packed(self, *, whole: bool = False) -> list[bytes]:
         """The command in the form of Redis's protocol, in half the time that the client library takes."""
+        if whole:
+            command = self.command(whole=True)
+            return [b"".join((b"*%d\r\n" % len(command), *map(_pack, command)))]
         count, head = _head_of(self.script.name, self.keys.prefix, self.keys.queue, self.worker)
         words = [_USUAL.get(word) or _pack(word) for word in self.args]
         return [b"".join((b"*%d\r\n" % (count + len(words)), head, *words))]
@@ -107,17 +109,15 @@ def load(name: str) -> Script:
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), names)
 
 
-def run(client: Redis | OwnConnection, call: Call) -> Any:
+def run(client: Client, call: Call) -> Any:
     """Run one script. Redis: one round trip, one more where the server does not know the script yet."""
     try:
-        if isinstance(client, OwnConnection):
-            return client.execute_packed(call.packed())
-        return client.execute_command(*call.command())
+        return _run(client, call)
     except NoScriptError:
-        return client.execute_command(*call.command(whole=True))
+        return _run(client, call, whole=True)
 
 
-def run_all(client: Redis, calls: Sequence[Call]) -> list[Any]:
+def run_all(client: Client, calls: Sequence[Call]) -> list[Any]:
     """Run scripts in one pipelined round trip; each is a transition of its own.
 
     Returns: a reply for each call, in order, or the error with which Redis answered it.
@@ -127,17 +127,25 @@ def run_all(client: Redis, calls: Sequence[Call]) -> list[Any]:
             return [run(client, calls[0])]
         except ResponseError as error:
             return [error]
-    replies = _pipeline(client, [call.command() for call in calls])
+    replies = _exchange(client, calls)
     unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
     if unknown:
-        commands = [calls[index].command(whole=True) for index in unknown]
-        for index, reply in zip(unknown, _pipeline(client, commands), strict=True):
+        again = _exchange(client, [calls[index] for index in unknown], whole=True)
+        for index, reply in zip(unknown, again, strict=True):
             replies[index] = reply
     return replies
 
 
-def _pipeline(client: Redis, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+def _run(client: Client, call: Call, *, whole: bool = False) -> Any:
+    if isinstance(client, OwnConnection):
+        return client.execute_packed(call.packed(whole=whole))
+    return client.execute_command(*call.command(whole=whole))
+
+
+def _exchange(client: Client, calls: Sequence[Call], *, whole: bool = False) -> list[Any]:
+    if isinstance(client, OwnConnection):
+        return client.execute_all([call.packed(whole=whole) for call in calls])
     with client.pipeline(transaction=False) as pipeline:
-        for command in commands:
-            pipeline.execute_command(*command)
+        for call in calls:
+            pipeline.execute_command(*call.command(whole=whole))
         return pipeline.execute(raise_on_error=False)

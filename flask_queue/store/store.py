@@ -17,7 +17,7 @@ from .audit import Audit
 from .cluster import ClusterClient
 from .connect import Resolve, explain, make_client, seek_primary, translate_errors
 from .keys import full_id
-from .own_connection import OwnConnection
+from .own_connection import Client, OwnConnection
 from .roster import Roster
 from .transitions import NewEntry, Stored, Transitions
 
@@ -61,7 +61,7 @@ class Store:
         self.audit = Audit(self.client, prefix)
         waits = _WAITS_WHERE_IT_MOVES if parse_redis_url(url).kind in ("sentinel", "cluster") else _WAITS
         self._dispatch_client = self.make_client(dispatch_timeout_s * (1 - _RETRY_WITHIN) / waits)
-        self._dispatching = self._dispatch_client if self.is_cluster else OwnConnection(self._dispatch_client)
+        self._dispatching = self.own_connection(self._dispatch_client)
 
     @property
     def is_embedded(self) -> bool:
@@ -94,6 +94,10 @@ class Store:
     def make_client(self, timeout_s: float) -> Redis:
         """One more client for the same server, with a pool of its own."""
         return make_client(self.url, timeout_s=timeout_s, resolve=self._resolve)
+
+    def own_connection(self, client: Redis, *, looks_first: bool = False) -> Client:
+        """Its `OwnConnection`; for a cluster, which has many connections, the client itself."""
+        return client if self.is_cluster else OwnConnection(client, looks_first=looks_first)
 
     def enqueue(self, queue: str, entries: Sequence[NewEntry]) -> Stored:
         """Store up to 256 jobs of one queue, as `Transitions.enqueue`.

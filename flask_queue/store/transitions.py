@@ -9,14 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self, TypeAlias, assert_never
 
-from redis import Redis
 from redis.exceptions import RedisError
 
 from ..config import Queue
 from ..outcome import Cancelled, Completed, Failed, GivenBack, Outcome, Released, Retried
 from ..record import JobError, JobState
 from .keys import QueueKeys
-from .own_connection import OwnConnection
+from .own_connection import Client, OwnConnection
 from .records import RawJob
 from .scripts import Argument, Call, load, run, run_all
 from .state import StateRecord
@@ -168,7 +167,7 @@ class Transitions:
         """The keys of a queue."""
         return QueueKeys(self._prefix, queue)
 
-    def enqueue(self, client: Redis | OwnConnection, queue: str, entries: Sequence[NewEntry]) -> Stored:
+    def enqueue(self, client: Client, queue: str, entries: Sequence[NewEntry]) -> Stored:
         """Store up to 256 jobs of one queue. Redis: enqueue.lua, one round trip."""
         return _stored(queue, run(client, self._enqueue_call(queue, entries)))
 
@@ -191,7 +190,7 @@ class Transitions:
         return Call(load("enqueue"), keys, args)
 
     def cycle(
-        self, client: Redis, worker: str, retention: Retention, requests: Sequence[CycleRequest]
+        self, client: Client, worker: str, retention: Retention, requests: Sequence[CycleRequest]
     ) -> list[CycleReply | RedisError]:
         """Settle, promote and claim, on several queues at once; at most 256 settlements a queue.
 
@@ -216,11 +215,11 @@ class Transitions:
         args += (len(completed) // 5, *completed, len(others) // 8, *others)
         return Call(load("cycle"), keys, args, worker)
 
-    def held(self, client: Redis, queue: str, worker: str, known: Sequence[str]) -> list[Claimed]:
+    def held(self, client: Client, queue: str, worker: str, known: Sequence[str]) -> list[Claimed]:
         """The jobs a worker holds without knowing: it did not hear the reply of the claim. Redis: held.lua."""
         return _claimed(run(client, Call(load("held"), self.keys(queue), known, worker)))
 
-    def reap(self, client: Redis, queue: str, *, lease_ms: int, max_recoveries: int, by_ms: int) -> Reaped:
+    def reap(self, client: Client, queue: str, *, lease_ms: int, max_recoveries: int, by_ms: int) -> Reaped:
         """Take back the jobs of one worker that has been silent for longer than the lease.
 
         Args:
@@ -246,28 +245,28 @@ class Transitions:
         ]
         return Reaped(int(reply[0]), int(reply[1]), int(reply[2]), ended)
 
-    def unfinished(self, client: Redis, queue: str) -> int:
+    def unfinished(self, client: Client, queue: str) -> int:
         """How many jobs are ready to run or running, with any worker. Redis: counts.lua, one round trip."""
         keys = self.keys(queue)
         waiting, _, active, *_ = run(client, Call(load("counts"), keys, [keys.tag]))
         return int(waiting + active)
 
-    def leave(self, client: Redis, queues: Sequence[str], worker: str) -> None:
+    def leave(self, client: Client, queues: Sequence[str], worker: str) -> None:
         """Sign a worker off that has nothing left. Redis: leave.lua for each queue, one round trip."""
         for reply in run_all(client, [Call(load("leave"), self.keys(queue), [worker], worker) for queue in queues]):
             if isinstance(reply, RedisError):
                 raise reply
 
-    def poke(self, client: Redis, queue: str, worker: str) -> None:
+    def poke(self, client: Client, queue: str, worker: str) -> None:
         """End the wait of a worker that waits for this key as well. Redis: poke.lua, one round trip."""
         run(client, Call(load("poke"), self.keys(queue), [POKE_EXPIRY_MS], worker))
 
-    def log(self, client: Redis, queue: str, local_id: str, line: str) -> bool:
+    def log(self, client: Client, queue: str, local_id: str, line: str) -> bool:
         """Append to a job's log; False where the job is gone. Redis: log.lua, one round trip."""
         keys = self.keys(queue)
         return bool(run(client, Call(load("log"), keys, [keys.tag, local_id, line])))
 
-    def progress(self, client: Redis, queue: str, local_id: str, done: float, total: float) -> bool:
+    def progress(self, client: Client, queue: str, local_id: str, done: float, total: float) -> bool:
         """Note a job's progress; False where the job is gone. Redis: progress.lua, one round trip."""
         call = Call(load("progress"), self.keys(queue), [local_id, f"{done:.12g} {total:.12g}"])
         return bool(run(client, call))

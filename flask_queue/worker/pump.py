@@ -73,6 +73,7 @@ class Pump:
         self._broker = broker
         self._transitions = broker.store.transitions
         self._client = client
+        self._connection = broker.store.own_connection(client, looks_first=True)
         self._worker = worker
         self._waiter = make_waiter(self.inbox.put)
         self._reporter = reporter
@@ -210,7 +211,7 @@ class Pump:
     def _work(self) -> None:
         """Everything that is to be done now, in as few round trips as can be."""
         # First: what is claimed then may hold the interpreter up, and a worker must be known to be beaten for.
-        self._reporter.report(self._client, self.lanes)
+        self._reporter.report(self._connection, self.lanes)
         for lane in self.lanes.values():
             lane.return_overdue()
         self._suspects.attend()
@@ -219,7 +220,7 @@ class Pump:
         self._came_back()
         self._reap()
         if self._is_claiming:
-            self._waiter.listen([lane.queue for lane in self.lanes.values() if lane.is_listening], self._client)
+            self._waiter.listen([lane.queue for lane in self.lanes.values() if lane.is_listening], self._connection)
 
     def _lanes_to_cycle(self) -> list[Lane]:
         """Those that have something to say; with them, as it is no round trip more, idle ones whose beat is near."""
@@ -256,7 +257,7 @@ class Pump:
 
     def _cycle(self, lanes: list[Lane], requests: list[CycleRequest]) -> list[CycleReply | RedisError]:
         try:
-            return self._transitions.cycle(self._client, self._worker, self._broker.retention, requests)
+            return self._transitions.cycle(self._connection, self._worker, self._broker.retention, requests)
         except RedisError:
             for lane, request in zip(lanes, requests, strict=True):
                 lane.lost_reply(request)
@@ -273,14 +274,14 @@ class Pump:
 
     def _recover_claims(self, lane: Lane) -> None:
         """Take what a claim gave whose reply was lost: nobody else would, while this worker lives."""
-        unheard = self._transitions.held(self._client, lane.queue, self._worker, lane.held_ids)
+        unheard = self._transitions.held(self._connection, lane.queue, self._worker, lane.held_ids)
         lane.take(unheard, accepting=self.is_accepting)
 
     def _reap(self) -> None:
         """Take back the jobs of workers whose lease is over."""
         for lane in self.lanes.values():
             while self._reaper.is_due(lane):
-                self._for(lane, lambda lane: self._reaper.reap(self._client, lane))
+                self._for(lane, lambda lane: self._reaper.reap(self._connection, lane))
 
     def _burst_is_over(self) -> bool:
         """Whether nothing is ready, due, or active with any worker."""
@@ -292,16 +293,16 @@ class Pump:
         if any(lane.is_hungry or lane.due_at_s <= now_s for lane in lanes):
             return False
         try:
-            return not any(self._transitions.unfinished(self._client, lane.queue) for lane in lanes)
+            return not any(self._transitions.unfinished(self._connection, lane.queue) for lane in lanes)
         except RedisError as error:
             self._went_away(error)
             return False
 
     def _sign_off(self) -> None:
         if self._outage is None:
-            self._waiter.leave(self._client)
-            self._transitions.leave(self._client, list(self.lanes), self._worker)
-            self._reporter.sign_off(self._client)
+            self._waiter.leave(self._connection)
+            self._transitions.leave(self._connection, list(self.lanes), self._worker)
+            self._reporter.sign_off(self._connection)
 
     def _note_wait(self, error: RedisError | None) -> None:
         """A wait that breaks says little: its connection may have been cut alone. A look tells if Redis is away."""

@@ -7,6 +7,7 @@ import time
 from redis import Redis
 
 from ..broker import QueueBroker
+from ..store.own_connection import Client
 from .lane import Lane
 from .server import look_at_server
 
@@ -40,7 +41,7 @@ class Reaper:
         now_s = time.monotonic()
         return lane.outage is None and lane.reap_at_s <= now_s and self.from_s <= now_s
 
-    def reap(self, client: Redis, lane: Lane) -> None:
+    def reap(self, client: Client, lane: Lane) -> None:
         """Take back the jobs of one dead worker, if there is one. Redis: one round trip."""
         lease_ms = round(self._lease_s * 1000)
         by_ms = lane.redis_now_ms + round(lease_ms * HELD_UP)

@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from redis import Redis
 from redis.exceptions import ResponseError
 
 from ..broker import QueueBroker
 from ..store.conditions import is_away
 from ..store.connect import reason_of
+from ..store.own_connection import Client
 from ..store.roster import Request, Shown
 from ..versions import installed
 from .heartbeat import Heartbeat, beat_s
@@ -72,7 +72,7 @@ class Reporter:
         is_busy = self._was_busy or self._told_count != self._running.count
         return self._told_at_s + (min(BUSY_S, self._beat_s) if is_busy else self._beat_s)
 
-    def report(self, client: Redis, lanes: Mapping[str, Lane]) -> None:
+    def report(self, client: Client, lanes: Mapping[str, Lane]) -> None:
         """Tell, if it is time; what Redis refuses keeps nobody from working. Redis: one round trip."""
         now_s = time.monotonic()
         if now_s < self.due_at_s:
@@ -95,7 +95,7 @@ class Reporter:
         if asked is not None:
             self._heed(asked)
 
-    def sign_off(self, client: Redis) -> None:
+    def sign_off(self, client: Client) -> None:
         """Tell that this worker ends. Redis: one round trip."""
         with suppress(ResponseError):
             self._roster.sign_off(client, self._worker)

@@ -12,6 +12,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from ..store.connect import seek_primary
+from ..store.own_connection import Client
 from ..store.transitions import Transitions
 from .executor import Crashed
 
@@ -67,14 +68,14 @@ class Waiter:
         self._stopped.set()
         self._requests.put(None)
 
-    def leave(self, client: Redis) -> None:
+    def leave(self, client: Client) -> None:
         """End wait and thread now, through `client`, so that no marker goes to a worker that is gone."""
         self.stop()
         if self._listening:
             self._poke(client)
         self._thread.join(_LAST_WORDS_S)
 
-    def listen(self, queues: Iterable[str], client: Redis) -> None:
+    def listen(self, queues: Iterable[str], client: Client) -> None:
         """Wait for markers of these queues; a wait that leaves one of them out is ended first, through `client`."""
         wanted = frozenset(queues)
         if wanted <= self._listening or not wanted:
@@ -90,7 +91,7 @@ class Waiter:
         self._listening = frozenset()
         self._is_poked = False
 
-    def _poke(self, client: Redis) -> None:
+    def _poke(self, client: Client) -> None:
         if self._is_poked:
             return
         self._transitions.poke(client, min(self._listening), self._worker)

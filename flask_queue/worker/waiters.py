@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from redis import Redis
-
+from ..store.own_connection import Client
 from .waiter import Waiter, Woken
 
 
@@ -28,12 +27,12 @@ class Waiters:
         for waiter in self._waiters.values():
             waiter.stop()
 
-    def leave(self, client: Redis) -> None:
+    def leave(self, client: Client) -> None:
         """End waits and threads now."""
         for waiter in self._waiters.values():
             waiter.leave(client)
 
-    def listen(self, queues: Iterable[str], client: Redis) -> None:
+    def listen(self, queues: Iterable[str], client: Client) -> None:
         """Wait for markers of these queues."""
         for queue in queues:
             if queue not in self._waiters:

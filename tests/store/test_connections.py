@@ -11,7 +11,9 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 import pytest
+from redis import Connection
 from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import ResponseError
 
 from flask_queue.store import own_connection
 from flask_queue.store.connect import make_client
@@ -50,6 +52,12 @@ def test_a_client_serves_more_threads_than_the_library_would(redis_url: str, red
         for _ in range(LIBRARY_LIMIT + 10):
             stack.enter_context(closing(client.pubsub())).subscribe("news")
         assert ours(redis_client) == LIBRARY_LIMIT + 10
+
+
+def pack(*command: str) -> list[bytes]:
+    """In the form of Redis's protocol."""
+    packed: list[bytes] = Connection().pack_command(*command)
+    return packed
 
 
 @pytest.fixture
@@ -102,6 +110,52 @@ def test_a_connection_that_was_closed_is_an_error_once(own: OwnConnection, redis
     with pytest.raises(ConnectionLost):
         own.execute_command("PING")
     assert own.execute_command("PING")
+
+
+def test_a_connection_that_was_closed_is_noticed_first(redis_url: str, redis_client: redis.Redis) -> None:
+    """By one who looks before each command."""
+    with closing(make_client(redis_url, timeout_s=5)) as client:
+        own = OwnConnection(client, looks_first=True)
+        before = own.execute_command("CLIENT", "ID")
+        redis_client.client_kill_filter(_id=before)
+        wait_until(lambda: ours(redis_client) == 0)
+        assert own.execute_command("CLIENT", "ID") > before
+        redis_client.client_kill_filter(_id=own.execute_command("CLIENT", "ID"))
+        wait_until(lambda: ours(redis_client) == 0)
+        assert own.execute_all([pack("ECHO", "1"), pack("ECHO", "2")]) == [b"1", b"2"]
+
+
+def test_errors_among_many_replies_are_given_in_their_place(own: OwnConnection) -> None:
+    """Those behind them are replies to their own questions."""
+    first, error, last = own.execute_all([pack("ECHO", "1"), pack("LPOP", "a", "b", "c"), pack("ECHO", "2")])
+    assert (first, last) == (b"1", b"2")
+    assert isinstance(error, ResponseError)
+    assert own.execute_command("ECHO", "3") == b"3"
+
+
+def test_many_replies_that_nobody_waited_for_answer_no_other_question(
+    own: OwnConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor do those of one that was interrupted after the first, or was asked for no more."""
+    replies = own.execute_each([pack("ECHO", str(number)) for number in range(5)])
+    assert next(replies) == b"0"
+    assert own.execute_command("ECHO", "between") == b"between"
+    del replies
+    connection = own._connection()
+    read_response, read = connection.read_response, [1]
+
+    def interrupted() -> object:
+        if not read:
+            raise KeyboardInterrupt
+        read.pop()
+        return read_response()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "read_response", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            own.execute_all([pack("ECHO", "1"), pack("ECHO", "2")])
+    assert own.execute_command("ECHO", "3") == b"3"
+    assert list(own.execute_each([pack("ECHO", "4"), pack("ECHO", "5")])) == [b"4", b"5"]
 
 
 def test_a_forked_process_has_a_connection_of_its_own(own: OwnConnection) -> None:

@@ -15,6 +15,7 @@ import pytest
 import redis
 
 from flask_queue import Job, JobState, Queue
+from flask_queue.store.own_connection import Client
 from flask_queue.store.transitions import SUSPECT_FROM, CycleReply, CycleRequest, Reaped, Retention
 from flask_queue.worker import Worker
 from tests.servers import RedisServer
@@ -63,7 +64,7 @@ def lose_reply(bench: Bench, when: Callable[[CycleRequest, CycleReply], bool]) -
     cycle = transitions.cycle
 
     def deaf(
-        client: redis.Redis, worker: str, retention: Retention, requests: Sequence[CycleRequest]
+        client: Client, worker: str, retention: Retention, requests: Sequence[CycleRequest]
     ) -> list[CycleReply | redis.RedisError]:
         replies = cycle(client, worker, retention, requests)
         for request, reply in zip(requests, replies, strict=True):
