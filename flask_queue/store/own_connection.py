@@ -16,7 +16,7 @@ from .conditions import is_replicas
 
 #: A server on the same machine answers within this.
 NEAR_S = 0.000_2
-#: How many replies are slept for after one that took longer.
+#: Up to so many replies are slept for after one that took longer: of a server that is near, one now and then does.
 SLEEPS = 32
 #: Windows has neither.
 _CAN_STAY_AWAKE = hasattr(select, "poll") and hasattr(os, "sched_yield")
@@ -108,10 +108,11 @@ class OwnConnection:
         until_s = time.perf_counter() + NEAR_S
         while not kept.look(0):
             if time.perf_counter() > until_s:
-                kept.sleeps = SLEEPS
+                kept.sleeps = kept.pause = min(SLEEPS, 2 * kept.pause or 1)
                 return
             # The server may need this very processor: without this, four busy senders on two are half as fast.
             os.sched_yield()
+        kept.pause = 0
 
     def _connection(self) -> Any:
         kept = self._kept
@@ -137,8 +138,9 @@ class OwnConnection:
 class _Kept(threading.local):
     pid = 0
     client: Any = None
-    #: How many of the next replies to sleep for.
+    #: How many of the next replies to sleep for, and how many it were at first.
     sleeps = 0
+    pause = 0
     watched: Any = None
     #: Whether there is something to read: `select.poll.poll` of the watched socket.
     look: Any = None

@@ -189,18 +189,25 @@ def test_a_reply_that_comes_at_once_is_not_slept_for(own: OwnConnection, monkeyp
     assert was_there == [True] * 20
 
 
-def test_a_reply_that_takes_its_time_is_slept_for(own: OwnConnection, redis_client: redis.Redis) -> None:
-    """And so are those that follow, but for one now and then."""
+def test_a_reply_that_takes_its_time_is_slept_for(
+    own: OwnConnection, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And so are those that follow: one after the first, 32 after the sixth in succession."""
     own.execute_command("PING")
-    for _ in range(2):
+    own._kept.pause = 0
+    for pause in (1, 2, 4, 8, 16, SLEEPS, SLEEPS):
         own._kept.sleeps = 0
-        redis_client.client_pause(200)
+        redis_client.client_pause(50)
         before_s = time.thread_time()
         own.execute_command("SET", "key", "value")
-        assert time.thread_time() - before_s < 0.05
-        assert own._kept.sleeps == SLEEPS
+        assert time.thread_time() - before_s < 0.02
+        assert own._kept.sleeps == pause
     own.execute_command("PING")
     assert own._kept.sleeps == SLEEPS - 1
+    monkeypatch.setattr(own_connection, "NEAR_S", 5)
+    own._kept.sleeps = 0
+    own.execute_command("PING")
+    assert (own._kept.sleeps, own._kept.pause) == (0, 0)
 
 
 def test_where_a_thread_cannot_stay_awake_it_sleeps(own: OwnConnection, monkeypatch: pytest.MonkeyPatch) -> None:
