@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from dramatiq.middleware import MiddlewareError
 from flask import current_app
 
-from .broker import NewJob, QueueBroker
+from .batches import NewJob
+from .broker import QueueBroker
 from .errors import ConfigError, JobIdConflict, QueueError, QueueUnavailable
 from .record import JobRecord
 from .redact import redact

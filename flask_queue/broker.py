@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from blinker import NamedSignal
 from dramatiq import Consumer, Message, Middleware
@@ -14,6 +14,7 @@ from dramatiq.actor import Actor
 from dramatiq.middleware import Retries
 from flask import Flask
 
+from .batches import Batches, NewJob
 from .config import Config, Queue
 from .delivery import Delivery, current_delivery, uninterrupted
 from .emit import USE_OUR_WORKERS, EmittingBroker
@@ -22,35 +23,14 @@ from .outcome import GivenBack, Retried
 from .record import JobError, JobRecord, JobState, from_ms
 from .signals import job_dispatch_failed, job_dispatched, tell
 from .store.codec import pack
-from .store.keys import full_id, new_id
+from .store.keys import full_id
 from .store.records import RawJob
 from .store.store import Store
-from .store.transitions import BATCH, NewEntry, Retention, Stored
+from .store.transitions import Batch, Retention, Stored
 from .substitutes import EVERYWHERE, Substitute, Substitutes
 
 #: Dramatiq runs lower numbers first and has no bounds; ours run higher ones first, within these.
 MAX_PRIORITY = 100
-#: Messages of one call together, unless one alone is larger: the server does nothing else while it takes them in.
-CHUNK_BYTES = 4 << 20
-
-
-class NewJob(NamedTuple):
-    """A job to store: `delay_ms` from now, or `due_ms` (Unix time, wins), or at once; higher priorities run first."""
-
-    message: Message[Any]
-    delay_ms: int = 0
-    due_ms: int = 0
-    priority: int = 0
-    #: The caller chose the id: it is remembered for an hour, and a repeat of this very call is told from a duplicate.
-    explicit_id: bool = False
-    #: For how long it is unique, and by which key, as `NewEntry.lock`; empty if it is not.
-    lock: str = ""
-    #: Printable, and each once.
-    tags: tuple[str, ...] = ()
-    #: The JSON text of the message's keyword arguments, once it is known.
-    kwargs_json: str | None = None
-    #: Somebody holds the message, and a worker must read the same one: with its own time, not that of storing it.
-    keeps_timestamp: bool = False
 
 
 class QueueBroker(EmittingBroker):
@@ -108,41 +88,43 @@ class QueueBroker(EmittingBroker):
         self.dispatch([self._new_job(message, delay)])
         return message
 
-    def dispatch(self, jobs: Sequence[NewJob]) -> list[JobRecord]:
+    def dispatch(self, jobs: Iterable[NewJob]) -> list[JobRecord]:
         """Store jobs. Redis: one round trip for each 256 of a queue, or for fewer where they are large.
+
+        Args:
+            jobs: each is made when its turn comes. All of a call must be known to be storable, but for what one queue
+                and one job can be wrong about, and what middleware makes of them.
 
         Returns: their records in order; `deduplicated` ones existed and were left as they are.
 
         Raises:
+            UnknownQueue, InvalidPayload, PayloadTooLarge: nothing was stored.
             JobIdConflict: an id belongs to a job of another name; the error has the records of those that were stored.
             QueueUnavailable: with the records stored so far. Sending again under the same ids is safe.
         """
-        # First, since middleware may add options to a message: Sentry and Tracing send along what they belong to.
-        for job in jobs if self.has_before("delay_message") or self.has_before("enqueue") else ():
-            self._emit_before_enqueue(job)
-        if self.has_before("enqueue"):
-            # Or change its payload.
-            jobs = [job._replace(kwargs_json=None) for job in jobs]
-        entries = [_entry(job, self.pack(job)) for job in jobs]
         substitute = self.substitute
-        batches = list(_batches(jobs, entries))
+        batches = Batches(self._heard_of(jobs), self.pack)
         replies = self._enqueue(batches, substitute)
         records: list[JobRecord] = []
-        sent = 0
-        for _, batch in batches:
+        conflict: JobIdConflict | None = None
+        while True:
             try:
                 with uninterrupted():
-                    reply = next(replies)
+                    reply = next(replies, None)
             except QueueUnavailable as error:
                 error.stored = tuple(records)
-                self.tell_of_failure(jobs[sent:], error)
+                self.tell_of_failure(batches.rest, error)
                 raise
-            stored, conflict = self._told(jobs[sent : sent + len(batch)], reply)
-            sent += len(batch)
+            if reply is None:
+                break
+            stored, taken = self._told(batches.told(), reply)
             records += stored if substitute is None else substitute.stored(self, stored)
-            if conflict is not None:
-                conflict.stored = tuple(records)
-                raise conflict
+            if taken is not None:
+                batches.stop()
+                conflict = conflict or taken
+        if conflict is not None:
+            conflict.stored = tuple(records)
+            raise conflict
         return records
 
     @property
@@ -225,22 +207,29 @@ class QueueBroker(EmittingBroker):
             raise PayloadTooLarge(size, self.config.max_payload_bytes)
         return data
 
-    def _emit_before_enqueue(self, job: NewJob) -> None:
-        if job.delay_ms or job.due_ms:
-            # Dramatiq's workers emit this; ours never hold a delayed message.
-            self.emit_before("delay_message", job.message)
-        self.emit_before("enqueue", job.message, job.delay_ms or None)
+    def _heard_of(self, jobs: Iterable[NewJob]) -> Iterable[NewJob]:
+        """The jobs as middleware that is told first leaves them: Sentry and Tracing add what a job belongs to."""
+        changes = self.has_before("enqueue")
+        if not changes and not self.has_before("delay_message"):
+            return jobs
+        told = list(jobs)
+        for job in told:
+            if job.delay_ms or job.due_ms:
+                # Dramatiq's workers emit this; ours never hold a delayed message.
+                self.emit_before("delay_message", job.message)
+            self.emit_before("enqueue", job.message, job.delay_ms or None)
+        if changes:
+            told = [job._replace(kwargs_json=None) for job in told]
+            for job in told:
+                # All, before one is stored: a payload may be another by now.
+                self.pack(job)
+        return told
 
-    def _enqueue(
-        self, batches: Sequence[tuple[str, Sequence[NewEntry]]], substitute: Substitute | None
-    ) -> Iterator[Stored]:
+    def _enqueue(self, batches: Iterable[Batch], substitute: Substitute | None) -> Iterator[Stored]:
         """A reply for each batch."""
         if substitute is not None:
             return (substitute.enqueue(self, *batch) for batch in batches)
-        if len(batches) > 1 and not any(entry.nonce != "-" for _, entries in batches for entry in entries):
-            return self.store.enqueue_each(batches)
-        # Where an id may be taken, what comes after it must not have been sent yet.
-        return (self.store.enqueue(*batch) for batch in batches)
+        return self.store.enqueue_each(batches)
 
     def _told(self, batch: Sequence[NewJob], reply: Stored) -> tuple[list[JobRecord], JobIdConflict | None]:
         """The records of stored jobs of one queue, but for those whose id is taken, and the error of the first."""
@@ -288,24 +277,3 @@ class QueueBroker(EmittingBroker):
             scheduled_at=from_ms(due_ms) if is_delayed else None,
             tags=job.tags,
         )
-
-
-def _batches(jobs: Sequence[NewJob], entries: Sequence[NewEntry]) -> Iterator[tuple[str, Sequence[NewEntry]]]:
-    """Queues and their entries in order, cut where the queue changes, after 256, and before a call gets too large."""
-    begin, size, queue = 0, 0, ""
-    for position, (job, entry) in enumerate(zip(jobs, entries, strict=True)):
-        length = len(entry.message)
-        size += length
-        if position == begin:
-            queue = job.message.queue_name
-        elif job.message.queue_name != queue or position - begin == BATCH or size > CHUNK_BYTES:
-            yield queue, entries[begin:position]
-            begin, size, queue = position, length, job.message.queue_name
-    if entries:
-        yield queue, entries[begin:]
-
-
-def _entry(job: NewJob, message: bytes) -> NewEntry:
-    due = str(job.due_ms) if job.due_ms else f"+{job.delay_ms}" if job.delay_ms else ""
-    nonce = new_id() if job.explicit_id else "-"
-    return NewEntry(job.message.message_id, message, due, job.priority, nonce, job.lock, job.tags)

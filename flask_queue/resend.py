@@ -6,7 +6,8 @@ from typing import Any
 
 from dramatiq import Message
 
-from .broker import NewJob, QueueBroker
+from .batches import NewJob
+from .broker import QueueBroker
 from .dispatch import dispatch
 from .errors import InvalidPayload, JobNotRegistered
 from .options import DispatchOptions

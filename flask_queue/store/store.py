@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from urllib.parse import quote
 
 from redis import Redis
@@ -19,7 +21,7 @@ from .connect import Resolve, explain, make_client, seek_primary, translate_erro
 from .keys import full_id
 from .own_connection import Client, OwnConnection
 from .roster import Roster
-from .transitions import NewEntry, Stored, Transitions
+from .transitions import Batch, NewEntry, Stored, Transitions
 
 #: Shares of the dispatch time-out. A pooled connection may turn out to be dead at the first use: then there is time for
 #: one more try. 0.1 for the first to fail, the rest for the second, in equal parts for each wait: to connect, for the
@@ -117,22 +119,30 @@ class Store:
         except RedisError as error:
             raise self._unavailable(error, job_id) from error
 
-    def enqueue_each(self, batches: Sequence[tuple[str, Sequence[NewEntry]]]) -> Iterator[Stored]:
+    def enqueue_each(self, batches: Iterable[Batch]) -> Iterator[Stored]:
         """Store batches, in order, as `enqueue` does each; the server takes the next in while one is told of.
 
         Raises:
             QueueUnavailable: as `enqueue`; of the batch whose turn it is, and of the next.
         """
-        done = 0
-        while done < len(batches):
+        unanswered: deque[Batch] = deque()
+
+        def taken() -> Iterator[Batch]:
+            for batch in batches:
+                unanswered.append(batch)
+                yield batch
+
+        left = taken()
+        while unanswered or next(left, None) is not None:
             # By itself: it makes sure of the connection, and that the server knows the script.
-            yield self.enqueue(*batches[done])
-            done += 1
-            if done == len(batches) or not isinstance(self._dispatching, OwnConnection):
+            stored = self.enqueue(*unanswered[0])
+            unanswered.popleft()
+            yield stored
+            if not isinstance(self._dispatching, OwnConnection) or next(left, None) is None:
                 continue
             try:
-                for stored in self.transitions.enqueue_each(self._dispatching, batches[done:]):
-                    done += 1
+                for stored in self.transitions.enqueue_each(self._dispatching, chain(tuple(unanswered), left)):
+                    unanswered.popleft()
                     yield stored
             except (RedisConnectionError, NoScriptError):
                 # Again by itself.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self, TypeAlias, assert_never
 
@@ -47,6 +48,8 @@ class NewEntry(NamedTuple):
     tags: Sequence[str] = ()
 
 
+#: A queue, and up to 256 jobs of it.
+Batch: TypeAlias = tuple[str, Sequence[NewEntry]]
 #: Redis's time (Unix ms) when jobs were stored, and by position those that existed, by their id or lock, and were left.
 Stored: TypeAlias = tuple[int, dict[int, RawJob]]
 
@@ -171,16 +174,20 @@ class Transitions:
         """Store up to 256 jobs of one queue. Redis: enqueue.lua, one round trip."""
         return _stored(queue, run(client, self._enqueue_call(queue, entries)))
 
-    def enqueue_each(
-        self, connection: OwnConnection, batches: Sequence[tuple[str, Sequence[NewEntry]]]
-    ) -> Iterator[Stored]:
+    def enqueue_each(self, connection: OwnConnection, batches: Iterable[Batch]) -> Iterator[Stored]:
         """Store batch after batch, on a server that knows the script; the next is under way when one is told of.
 
         Redis: enqueue.lua for each, in a round trip of which nothing but the last is waited for.
         """
-        calls = (self._enqueue_call(*batch).packed() for batch in batches)
-        for (queue, _), reply in zip(batches, connection.execute_each(calls), strict=True):
-            yield _stored(queue, reply)
+        queues: deque[str] = deque()
+
+        def commands() -> Iterator[Sequence[bytes]]:
+            for queue, entries in batches:
+                queues.append(queue)
+                yield self._enqueue_call(queue, entries).packed()
+
+        for reply in connection.execute_each(commands()):
+            yield _stored(queues.popleft(), reply)
 
     def _enqueue_call(self, queue: str, entries: Sequence[NewEntry]) -> Call:
         keys = self.keys(queue)

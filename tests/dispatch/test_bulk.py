@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from dramatiq import Message, Middleware
 from redis import Redis
 
-from flask_queue import Job, JobIdConflict, PayloadTooLarge, QueueUnavailable
-from flask_queue.broker import CHUNK_BYTES
-from flask_queue.signals import job_dispatched
+from flask_queue import InvalidPayload, Job, JobIdConflict, PayloadTooLarge, QueueUnavailable
+from flask_queue.batches import BATCH_BYTES
+from flask_queue.signals import job_dispatch_failed, job_dispatched
 from flask_queue.store.transitions import BATCH
 from tests.dispatch.test_unavailable import app_on
 
@@ -66,7 +67,7 @@ def test_large_jobs_go_in_more_calls(redis_url: str, redis_client: Redis) -> Non
         queue.register(Letter)
         Letter.dispatch("loads the script")
         before = scripts(redis_client)
-        Letter.dispatch_many([{"text": "x" * (CHUNK_BYTES // 8)}] * 20)
+        Letter.dispatch_many([{"text": "x" * (BATCH_BYTES // 8)}] * 20)
         assert scripts(redis_client) - before == 3
         before = scripts(redis_client)
         Letter.dispatch_many([{"text": "x"}] * 257)
@@ -172,14 +173,69 @@ def test_an_error_of_a_receiver_leaves_no_answer_to_another_question(redis_url: 
         assert held.value.__traceback__ is not None
 
 
-def test_nothing_is_sent_behind_an_id_that_is_taken(redis_url: str) -> None:
-    """Batches with ids of their caller's go one by one: the error has the records of all that were stored."""
+@pytest.mark.parametrize("taken", [7, BATCH + 7])
+def test_the_error_of_an_id_that_is_taken_has_all_that_were_stored(redis_url: str, taken: int) -> None:
+    """Also those of the next batch, which was under way; there are no more behind it."""
     with app_on(redis_url) as queue:
         queue.register(Other)
         queue.register(Letter)
-        Other.options(job_id="7").dispatch("taken")
-        ids = [str(number) for number in range(3 * BATCH)]
+        Other.options(job_id=str(taken)).dispatch("taken")
+        ids = [str(number) for number in range(BATCHES * BATCH)]
         with pytest.raises(JobIdConflict) as info:
             Letter.dispatch_many([{"text": name} for name in ids], job_ids=ids)
-        assert len(info.value.stored) == BATCH - 1
-        assert queue.counts()["default"]["waiting"] == BATCH
+        stored = [record.payload["text"] for record in info.value.stored]
+        assert stored == [name for name in ids[: len(stored) + 1] if name != str(taken)]
+        assert taken < len(stored) < 3 * BATCH
+        assert queue.counts()["default"]["waiting"] == len(stored) + 1
+
+
+def test_a_wrong_tag_or_key_of_a_late_job_lets_none_be_stored(redis_url: str) -> None:
+    """All are checked before one is sent."""
+
+    class Tagged(Letter):
+        @staticmethod
+        def tags(*_: Any, **payload: Any) -> list[str]:
+            return [payload["text"]]
+
+    with app_on(redis_url) as queue:
+        queue.register(Tagged)
+        with pytest.raises(InvalidPayload, match="tags returned"):
+            Tagged.dispatch_many([{"text": str(number)} for number in range(2 * BATCH)] + [{"text": ""}])
+        assert queue.counts()["default"]["waiting"] == 0
+
+
+def test_middleware_is_told_of_all_before_one_is_stored(redis_url: str) -> None:
+    """What it makes of them is checked again."""
+
+    class Grows(Middleware):
+        def before_enqueue(self, broker: Any, message: Message[Any], delay: int | None) -> None:
+            message.kwargs["text"] *= 10 if message.kwargs["text"] == "late" else 1
+
+    with app_on(redis_url, QUEUE_MAX_PAYLOAD_BYTES=40) as queue:
+        queue.register(Letter)
+        queue.broker.add_middleware(Grows())
+        with pytest.raises(PayloadTooLarge):
+            Letter.dispatch_many([{"text": str(number)} for number in range(2 * BATCH)] + [{"text": "late"}])
+        assert queue.counts()["default"]["waiting"] == 0
+
+
+def test_failures_are_told_of_all_that_are_not_known_to_be_stored(redis_url: str, redis_client: Redis) -> None:
+    """Those that are under way, and those that would have followed."""
+    lost: list[str] = []
+
+    def fail(sender: object, record: Any) -> None:
+        lost.append(record.payload["text"])
+
+    def refuse(number: int) -> None:
+        redis_client.config_set("min-replicas-to-write", 1)
+
+    try:
+        with app_on(redis_url) as queue, job_dispatch_failed.connected_to(fail):
+            queue.register(Letter)
+            with pytest.raises(QueueUnavailable) as info:
+                dispatch_many_while(refuse)
+    finally:
+        redis_client.config_set("min-replicas-to-write", 0)
+    stored = [record.payload["text"] for record in info.value.stored]
+    assert stored + lost == [str(number) for number in range(BATCHES * BATCH)]
+    assert len(stored) < BATCHES * BATCH

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
 from flask import Flask
 
-from flask_queue.broker import NewJob, QueueBroker
+from flask_queue.batches import NewJob
+from flask_queue.broker import QueueBroker
 from flask_queue.config import Config, Queue
 from flask_queue.current import BROKER_KEY
 from flask_queue.job import Job
 from flask_queue.record import JobRecord
 from flask_queue.registry import check_jobs, declare
 from flask_queue.store.store import Store
-from flask_queue.store.transitions import NewEntry
+from flask_queue.store.transitions import Batch, NewEntry
 
 
 class MemoryStore:
@@ -29,7 +30,7 @@ class MemoryStore:
         self.calls.append(("enqueue", queue, len(entries)))
         return 1_000_000, {}
 
-    def enqueue_each(self, batches: Sequence[tuple[str, Sequence[NewEntry]]]) -> Iterator[tuple[int, dict[int, Any]]]:
+    def enqueue_each(self, batches: Iterable[Batch]) -> Iterator[tuple[int, dict[int, Any]]]:
         """As `enqueue`."""
         return (self.enqueue(*batch) for batch in batches)
 
@@ -49,8 +50,9 @@ class RecordingBroker(QueueBroker):
 
     jobs: list[NewJob]
 
-    def dispatch(self, jobs: Sequence[NewJob]) -> list[JobRecord]:
+    def dispatch(self, jobs: Iterable[NewJob]) -> list[JobRecord]:
         """Remember, then go on as usual."""
+        jobs = list(jobs)
         self.jobs = [*getattr(self, "jobs", ()), *jobs]
         return super().dispatch(jobs)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flask_queue import Fail, Job, JobStateError, Queue
-from flask_queue.broker import NewJob
+from flask_queue.batches import NewJob
 from flask_queue.store.transitions import NewEntry
 from tests.store.checks import check_queue
 from tests.support import wait_until
