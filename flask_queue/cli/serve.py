@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -87,6 +88,9 @@ class Service:
         with ExitStack() as contexts:
             if self._plan.health_port is not None:
                 contexts.enter_context(serving_health(self._plan.health_port, self._health, metrics_page(self._broker)))
+            # What was loaded stays: garbage collection need not look at it while jobs run.
+            gc.collect()
+            gc.freeze()
             self._worker.start()
             Thread(target=self._report_end, name="fq-end", daemon=True).start()
             end = self._wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -56,6 +57,16 @@ class Where(Job):
         )
 
 
+class Collect(Job):
+    """Tells how many objects garbage collection leaves alone, and whether it finds what this job leaves behind."""
+
+    def handle(self) -> tuple[int, bool]:
+        knot: list[object] = []
+        knot.append(knot)
+        del knot
+        return gc.get_freeze_count(), gc.collect() > 0
+
+
 class Start(Job):
     """Leaves a process behind."""
 
@@ -64,7 +75,8 @@ class Start(Job):
 
 
 queue = FlaskQueue(
-    queues=[Queue("default", concurrency=2), Queue("emails", concurrency=1)], jobs=[Add, Boom, Echo, Nap, Where, Start]
+    queues=[Queue("default", concurrency=2), Queue("emails", concurrency=1)],
+    jobs=[Add, Boom, Collect, Echo, Nap, Where, Start],
 )
 
 

@@ -55,7 +55,7 @@ def test_dispatch_reads_standard_input(app: Flask, invoke: Invoke) -> None:
         ("Add", '{"a": "\\ud800"}', "Add: $.a: the text has a lone surrogate"),
         ("Add", json.dumps({"a": "x" * 2_000_000}), "The payload has 2,000,014 bytes of JSON"),
         ("Add", '{"a":' + "[" * 200 + "]" * 200 + "}", "levels deep"),
-        ("Nope", "{}", "No job named 'Nope' is registered with this app (registered: Add, Boom, Echo"),
+        ("Nope", "{}", "No job named 'Nope' is registered with this app (registered: Add, Boom, Collect, Echo"),
         ("plain", "{}", "plain is a plain actor, not a Job class"),
     ],
 )

@@ -49,7 +49,7 @@ def shell(bare: CommandLine, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
         ("flask queue pause ", ["default", "emails"]),
         ("flask queue clean e", ["emails"]),
         ("flask queue retry --all --queue d", ["default"]),
-        ("flask queue dispatch ", ["Add", "Boom", "Echo", "Nap", "Start", "Where"]),
+        ("flask queue dispatch ", ["Add", "Boom", "Collect", "Echo", "Nap", "Start", "Where"]),
         ("flask queue jobs --name B", ["Boom"]),
         ("flask queue jobs --state c", ["completed", "cancelled"]),
         ("flask queue res", ["reschedule", "restart", "resume"]),

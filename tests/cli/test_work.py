@@ -111,6 +111,15 @@ def test_options_choose_queues_and_threads(app: Flask, flask: CommandLine) -> No
     assert program.queue.get(nap.id).state is JobState.COMPLETED
 
 
+def test_garbage_collection_leaves_alone_what_was_loaded(app: Flask, flask: CommandLine) -> None:
+    """It would look at all of it again and again; what jobs leave behind it goes on to find."""
+    job = program.Collect.dispatch()
+    assert flask.run("queue", "work", "--burst").returncode == 0
+    frozen, found = program.queue.get(job.id).result
+    assert frozen > 10_000
+    assert found
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
