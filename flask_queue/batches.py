@@ -28,7 +28,7 @@ class NewJob(NamedTuple):
     lock: str = ""
     #: Printable, and each once.
     tags: tuple[str, ...] = ()
-    #: The JSON text of the message's keyword arguments, once it is known.
+    #: The JSON text of the message's keyword arguments, once it is known to be no larger than it may.
     kwargs_json: str | None = None
     #: Somebody holds the message, and a worker must read the same one: with its own time, not that of storing it.
     keeps_timestamp: bool = False

@@ -200,11 +200,12 @@ class QueueBroker(EmittingBroker):
             data = pack(message, kwargs=job.kwargs_json, timestamp=job.keeps_timestamp)
         except (TypeError, ValueError) as error:
             raise InvalidPayload(message.actor_name, "$", f"JSON cannot hold it: {error}") from None
-        # The payload as users count it: neither the name nor a job's options are part of it.
-        _, kwargs, *rest = data.split(b"\n")
-        size = len(kwargs) + (len(rest[0]) if message.args else 0)
-        if size > self.config.max_payload_bytes:
-            raise PayloadTooLarge(size, self.config.max_payload_bytes)
+        if job.kwargs_json is None:
+            # The payload as users count it: neither the name nor a job's options are part of it.
+            _, kwargs, *rest = data.split(b"\n")
+            size = len(kwargs) + (len(rest[0]) if message.args else 0)
+            if size > self.config.max_payload_bytes:
+                raise PayloadTooLarge(size, self.config.max_payload_bytes)
         return data
 
     def _heard_of(self, jobs: Iterable[NewJob]) -> Iterable[NewJob]:

@@ -131,7 +131,7 @@ def _checked_item(
     broker: QueueBroker, actor: JobActor, options: DispatchOptions, position: int, payload: object
 ) -> Checked:
     try:
-        if not isinstance(payload, Mapping):
+        if type(payload) is not dict and not isinstance(payload, Mapping):
             raise InvalidPayload(actor.actor_name, "$", f"give arguments by name, not a {type(payload).__name__}")
         return _checked(broker, actor, options, (), payload)
     except QueueError as error:

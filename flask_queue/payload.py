@@ -39,7 +39,8 @@ _INSTEAD: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (float, "pass float() of it"),
 )
 
-_dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+#: Of what was checked, which is not deep enough to contain itself.
+_dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False).encode
 
 
 class _NotJSON(Exception):
