@@ -24,7 +24,7 @@ class Plan:
     pickups: int = 10
     gap_s: float = 0.3
     #: Handlers of 10 ms of waiting, 8 at a time; of 1 ms of computing, in 2 processes.
-    naps: int = 800
+    naps: int = 2400
     spins: int = 2000
     #: Jobs whose memory is measured, once.
     stored: int = 2000
@@ -35,7 +35,7 @@ class Plan:
         return max(MIN_JOBS, min(MAX_JOBS, int(per_s * seconds)))
 
     def naps_of(self, peer: Peer) -> int:
-        """As many as take a second or two, also where they run one at a time."""
+        """As many as take some seconds, also where they run one at a time."""
         return min(self.naps, peer.per_s)
 
     def spins_of(self, peer: Peer) -> int:
