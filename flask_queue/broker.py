@@ -92,8 +92,8 @@ class QueueBroker(EmittingBroker):
         """Store jobs. Redis: one round trip for each 256 of a queue, or for fewer where they are large.
 
         Args:
-            jobs: each is made when its turn comes. All of a call must be known to be storable, but for what one queue
-                and one job can be wrong about, and what middleware makes of them.
+            jobs: each is made when its turn comes. Where there are more, all must be known to be storable; what
+                middleware makes of them is looked at before one is stored.
 
         Returns: their records in order; `deduplicated` ones existed and were left as they are.
 
